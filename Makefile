@@ -1,0 +1,26 @@
+# The one way in. Whatever is run, `deps` installs what it needs and this machine does not have.
+
+.PHONY: help deps fmt lint doc test bench
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+
+deps: ## install what building and testing need
+	@testkit/deps.sh
+
+fmt: deps ## format the code
+	cargo fmt --all
+
+lint: deps ## check format and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+doc: deps ## build the documentation
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
+
+test: lint doc ## everything that a change must pass
+	cargo test --workspace
+
+bench: deps ## measure the parts, then the whole
+	cargo bench --bench parts
+	cargo bench --bench end_to_end

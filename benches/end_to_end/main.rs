@@ -1,0 +1,167 @@
+//! Samples per CPU-second from a real Kafka to a receiver that answers 204, against a limit program that does nothing
+//! but the unavoidable; throughput by partitions and with a slow receiver; peak memory.
+//!
+//! `make bench` runs it. Rounds are interleaved, so that a machine whose speed drifts does not favour either side; each
+//! figure is a median, with the lowest and highest beside it. `--quick` makes one short round, to see that it works.
+
+mod limit;
+mod load;
+mod receiver;
+mod report;
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testkit::{Bridge, Kafka, eventually, unique};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use load::Workload;
+use report::{Round, median_and_spread, table};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_exemplar-bridge");
+
+/// How long a run may take before it is given up.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["receiver", delay_ms] => runtime.block_on(receiver::run(delay_ms.parse().expect("milliseconds"))),
+        ["limit", brokers, topic, partitions, records, url, raw] => limit::run(&limit::Job {
+            brokers,
+            topic,
+            partitions: partitions.parse().expect("a number of partitions"),
+            records: records.parse().expect("a number of records"),
+            url,
+            raw: raw.parse().expect("true or false"),
+        }),
+        // Cargo passes `--bench`.
+        flags => runtime.block_on(bench(flags.contains(&"--quick"))),
+    }
+}
+
+/// A program of this binary, in a process of its own: what it costs is not ours.
+fn spawn(arguments: &[&str]) -> Child {
+    let this = std::env::current_exe().expect("this program has a path");
+    Command::new(this)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("this program runs again")
+}
+
+async fn first_line(child: &mut Child) -> String {
+    let output = child.stdout.take().expect("standard output is a pipe");
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line).await.expect("it prints a line");
+    line.trim().to_owned()
+}
+
+/// A receiver process and its URL.
+async fn start_receiver(delay_ms: u64) -> (Child, String) {
+    let mut child = spawn(&["receiver", &delay_ms.to_string()]);
+    let url = first_line(&mut child).await;
+    (child, url)
+}
+
+/// One run of the bridge over a whole topic.
+async fn run_bridge(kafka: &Kafka, topic: &str, samples: u64, url: &str) -> Round {
+    let bridge = Bridge::builder(BINARY)
+        .kafka(kafka.bootstrap(), &[topic], &unique("bench"))
+        .remote_write(url)
+        .config(json!({ "log": { "level": "warn" } }))
+        .start()
+        .await;
+    let mut began: Option<Instant> = None;
+    let seconds = eventually("the bridge has delivered everything", PATIENCE, async || {
+        let delivered = bridge.metrics().await.sum("exemplar_bridge_remote_storage_samples_total") as u64;
+        if delivered > 0 {
+            began.get_or_insert_with(Instant::now);
+        }
+        match began {
+            Some(began) if delivered >= samples => Ok(began.elapsed().as_secs_f64()),
+            _ => Err(format!("{delivered} of {samples}")),
+        }
+    })
+    .await;
+    Round { samples, cpu: bridge.cpu_seconds(), seconds, peak_rss: bridge.peak_rss_bytes() }
+}
+
+/// One run of the limit program over a whole topic. It prints what it has cost by itself.
+async fn run_limit(kafka: &Kafka, topic: &str, load: &Workload, partitions: usize, url: &str) -> Round {
+    let (partitions, records) = (partitions.to_string(), load.records.to_string());
+    let raw = load.is_raw().to_string();
+    let mut child = spawn(&["limit", kafka.bootstrap(), topic, &partitions, &records, url, &raw]);
+    let line = tokio::time::timeout(PATIENCE, first_line(&mut child)).await.expect("the limit program ends");
+    let figures: Vec<f64> = line.split(' ').map(|figure| figure.parse().expect("a figure")).collect();
+    let [cpu, seconds, peak_rss] = figures[..] else { panic!("three figures, not {line:?}") };
+    Round { samples: load.samples(), cpu, seconds, peak_rss: peak_rss as u64 }
+}
+
+async fn bench(quick: bool) {
+    let (rounds, share) = if quick { (1, 20) } else { (5, 1) };
+    let kafka = Kafka::start().await;
+    println!("machine: {} cores, shared with Kafka and the receiver", std::thread::available_parallelism().map_or(0, usize::from));
+    println!("binary:  {}\n", Path::new(BINARY).display());
+
+    let mut rows = Vec::new();
+    for load in load::WORKLOADS {
+        let load = load.share(share);
+        let topic = load.produce(&kafka, 4).await;
+        let (_receiver, url) = start_receiver(0).await;
+        let (mut ours, mut limit) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            ours.push(run_bridge(&kafka, &topic, load.samples(), &url).await);
+            limit.push(run_limit(&kafka, &topic, &load, 4, &url).await);
+        }
+        kafka.delete_topic(&topic).await;
+        let ratios: Vec<f64> = ours.iter().zip(&limit).map(|(a, b)| a.per_cpu_second() / b.per_cpu_second()).collect();
+        rows.push(vec![
+            load.name.to_owned(),
+            median_and_spread(ours.iter().map(|r| r.per_cpu_second() / 1e6)),
+            median_and_spread(limit.iter().map(|r| r.per_cpu_second() / 1e6)),
+            median_and_spread(ratios),
+            median_and_spread(ours.iter().map(|r| r.per_second() / 1e6)),
+            median_and_spread(limit.iter().map(|r| r.per_second() / 1e6)),
+            median_and_spread(ours.iter().map(|r| r.peak_rss as f64 / f64::from(1 << 20))),
+        ]);
+    }
+    table(
+        "Cost: 4 partitions, receiver answers 204 at once",
+        &["records", "M samples per CPU-second", "limit program", "share", "M samples/s", "limit program", "peak RSS, MiB"],
+        &rows,
+    );
+
+    let mut rows = Vec::new();
+    let load = load::WORKLOADS[0].share(share);
+    for partitions in [1, 2, 4, 8] {
+        let topic = load.produce(&kafka, partitions).await;
+        let (_fast, fast) = start_receiver(0).await;
+        let (_slow, slow) = start_receiver(50).await;
+        let (mut at_once, mut delayed) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            at_once.push(run_bridge(&kafka, &topic, load.samples(), &fast).await);
+            delayed.push(run_bridge(&kafka, &topic, load.samples(), &slow).await);
+        }
+        kafka.delete_topic(&topic).await;
+        let share: Vec<f64> = delayed.iter().zip(&at_once).map(|(a, b)| a.per_second() / b.per_second()).collect();
+        let peak = at_once.iter().chain(&delayed).map(|r| r.peak_rss).max().unwrap_or_default();
+        rows.push(vec![
+            partitions.to_string(),
+            median_and_spread(at_once.iter().map(|r| r.per_second() / 1e6)),
+            median_and_spread(delayed.iter().map(|r| r.per_second() / 1e6)),
+            median_and_spread(share),
+            format!("{}", peak >> 20),
+        ]);
+    }
+    table(
+        "Throughput, 1000-sample snappy records",
+        &["partitions", "M samples/s", "receiver takes 50 ms", "share", "highest peak RSS, MiB"],
+        &rows,
+    );
+}

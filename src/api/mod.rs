@@ -1,0 +1,6 @@
+//! What is served over HTTP.
+
+mod routes;
+mod server;
+
+pub use server::{BindError, Server};

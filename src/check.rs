@@ -1,0 +1,119 @@
+//! `check`: is everything there that running depends on? It changes nothing and reads no record.
+
+use std::path::Path;
+
+use rdkafka::error::KafkaError;
+
+use crate::cli::Exit;
+use crate::config::Config;
+use crate::delivery::{Client, Verdict};
+use crate::kafka::client::{Observer, consumer_config, try_consumer};
+
+/// Checks everything, says what it finds a line each, and returns what to exit with: that of the first thing that is
+/// wrong.
+pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
+    say("ok    configuration");
+    let mut worst = Exit::Fine;
+    let mut found = |what: Result<String, String>, exit: Exit| match what {
+        Ok(what) => say(&format!("ok    {what}")),
+        Err(what) => {
+            say(&format!("WRONG {what}"));
+            if worst == Exit::Fine {
+                worst = exit;
+            }
+        }
+    };
+
+    for index in 0..config.remote_write.len() {
+        let group_id = config.group_id(index).expect("the receiver is there");
+        let asked = config.clone();
+        let kafka = tokio::task::spawn_blocking(move || check_kafka(&asked, &group_id)).await;
+        for what in kafka.expect("checking does not panic") {
+            found(what, Exit::Kafka);
+        }
+    }
+    for remote in &config.remote_write {
+        let name = &remote.name;
+        let what = match Client::new(remote) {
+            Err(error) => Err(error.to_string()),
+            Ok(client) => match client.canary().await.verdict {
+                Verdict::Delivered => Ok(format!(
+                    "receiver {name}: {} accepts remote write",
+                    remote.url
+                )),
+                verdict => Err(format!(
+                    "receiver {name}: {} does not accept remote write: {verdict}",
+                    remote.url
+                )),
+            },
+        };
+        found(what, Exit::Receiver);
+    }
+    let directory = &config.dead_letter.directory;
+    let what = match writable(directory) {
+        Ok(()) => Ok(format!("directory {} can be written", directory.display())),
+        Err(error) => Err(format!(
+            "dead_letter.directory: {} cannot be written: {error}",
+            directory.display()
+        )),
+    };
+    found(what, Exit::Directory);
+    worst
+}
+
+/// Brokers, topics, and the group's rights.
+fn check_kafka(config: &Config, group_id: &str) -> Vec<Result<String, String>> {
+    let wrong = |what: &str, error: &KafkaError| vec![Err(format!("Kafka: {what}: {error}"))];
+    if let Err(error) = try_consumer(&consumer_config(config, group_id, 1)) {
+        return wrong("librdkafka refuses kafka.properties", &error);
+    }
+    let observer = match Observer::new(config, group_id) {
+        Ok(observer) => observer,
+        Err(error) => return wrong("librdkafka refuses kafka.properties", &error),
+    };
+    let all = match observer.partitions(&config.kafka.topics) {
+        Ok(all) => all,
+        Err(error) => {
+            let what = format!("no answer from the brokers at {}", config.kafka.brokers);
+            return wrong(&what, &error);
+        }
+    };
+    let mut results = vec![Ok(format!("brokers at {} answer", config.kafka.brokers))];
+    for topic in &config.kafka.topics {
+        let count = match observer.partitions(std::slice::from_ref(topic)) {
+            Ok(partitions) => partitions.len(),
+            Err(error) => return wrong("the brokers have stopped answering", &error),
+        };
+        results.push(match (count, topic.starts_with('^')) {
+            (0, true) => Err(format!("topics {topic}: none match, or none may be read")),
+            (0, false) => Err(format!("topic {topic}: does not exist, or may not be read")),
+            (count, _) => Ok(format!("topic {topic}: {count} partitions")),
+        });
+    }
+    results.push(match observer.beginnings(&all) {
+        Ok(_) => Ok(format!("group {group_id}: its offsets may be read")),
+        Err(error) => Err(format!(
+            "group {group_id}: its offsets may not be read: {error}"
+        )),
+    });
+    results
+}
+
+/// Whether files can be made there: in the directory itself, or, as long as it is not there, in the nearest above it.
+fn writable(directory: &Path) -> std::io::Result<()> {
+    let above = directory.ancestors().map(|path| {
+        if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        }
+    });
+    let mut nearest = above.filter(|path| path.exists());
+    let nearest = nearest.next().unwrap_or(Path::new("."));
+    let probe = nearest.join(format!(".exemplar-bridge-check-{}", std::process::id()));
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)?;
+    std::fs::remove_file(&probe)
+}

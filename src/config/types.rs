@@ -1,0 +1,378 @@
+//! Every key there is. The comment on a field becomes its description in the schema and its row in the README's table.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::secret::{Properties, Secret, SecretSource};
+use super::units::{ByteSize, Duration, count};
+
+/// The whole configuration.
+///
+/// [`super::load`] is the way to one that has been checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where metrics are read.
+    pub kafka: Kafka,
+    /// The receiver, or a list of receivers, each with a `name` and a consumer group of its own: the first has
+    /// `kafka.group_id`, each further one `kafka.group_id`-`name`.
+    #[serde(with = "one_or_many")]
+    #[schemars(schema_with = "one_or_many::schema")]
+    pub remote_write: Vec<RemoteWrite>,
+    /// Where records are kept that cannot be delivered.
+    pub dead_letter: DeadLetter,
+    /// What is served.
+    pub http: Http,
+    /// What bounds memory.
+    pub limits: Limits,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where metrics are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kafka {
+    /// The brokers to start from, `host:port`, separated by commas. One that answers is enough; several let the bridge
+    /// start while one is down. Default: `"127.0.0.1:9092"`.
+    pub brokers: String,
+    /// The topics to read. One that starts with `^` is a POSIX extended regular expression, which topics created later
+    /// match too. Default: `["metrics"]`.
+    #[schemars(length(min = 1))]
+    pub topics: Vec<String>,
+    /// The consumer group, in which Kafka keeps how far has been read. Instances with the same one share the
+    /// partitions; a new one reads the topics from their beginning. Default: `"exemplar-bridge"`.
+    pub group_id: String,
+    /// How records are encoded. `auto` looks at the record's headers and then at its bytes; a named format saves the
+    /// looking and turns everything else into dead letters. Default: `"auto"`.
+    pub format: Format,
+    /// How often offsets are committed. After a crash at most what was read in this time is delivered again. Shorter
+    /// costs an fsync and a request to Kafka each time, longer repeats more. Default: `"1s"`.
+    pub commit_interval: Duration,
+    /// How long a shutdown waits for requests in flight. Too short, and what was delivered but not committed is
+    /// delivered again after the restart; longer than the grace period of your service manager is cut off by it.
+    /// Default: `"20s"`.
+    pub drain_timeout: Duration,
+    /// How long a rebalance waits for the requests in flight of the partitions that leave. The whole group stands
+    /// still meanwhile; too short, and the next owner delivers those records again. Default: `"2s"`.
+    pub revoke_timeout: Duration,
+    /// Any other property of librdkafka, by its own name: `security.protocol`, `sasl.username` … In the environment,
+    /// `EXEMPLAR_BRIDGE_KAFKA__PROPERTIES__SECURITY_PROTOCOL`: each `_` stands for a dot. Default: `{}`.
+    #[schemars(extend("x-environment-separator" = "."))]
+    pub properties: Properties,
+}
+
+/// How records are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Look at each record.
+    Auto,
+    /// Remote write 1.0, not compressed.
+    Protobuf,
+    /// Remote write 1.0 in a snappy block, as it goes over HTTP.
+    Snappy,
+    /// Remote write 1.0 in snappy's framing format.
+    SnappyFramed,
+    /// Remote write 1.0 in zstd.
+    Zstd,
+}
+
+/// A receiver of remote write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RemoteWrite {
+    /// What this receiver is called in metrics and logs, and in its consumer group. Needed and unique when there are
+    /// several. Default: `"default"`.
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9_-]+$"), length(max = 64), extend("examples" = ["eu-1"]))]
+    pub name: String,
+    /// Where to post, the whole path included. In a list, every receiver needs its own.
+    /// Default: `"http://127.0.0.1:8428/api/v1/write"`.
+    pub url: String,
+    /// More headers for each request, `X-Scope-OrgID` for example. In the environment,
+    /// `EXEMPLAR_BRIDGE_REMOTE_WRITE__HEADERS__X_SCOPE_ORGID`: each `_` stands for a hyphen. Default: `{}`.
+    #[schemars(extend("x-environment-separator" = "-"))]
+    pub headers: BTreeMap<String, Secret>,
+    /// How long one request may take, from connecting to the last byte of the answer. Too short for a busy receiver,
+    /// and it is asked the same again and again; too long, and a hanging one is noticed late. Default: `"30s"`.
+    pub timeout: Duration,
+    /// The most data in one request, counted before compression, because that is what receivers limit. Larger is
+    /// faster up to a few MiB; over the receiver's limit (32 MiB in VictoriaMetrics and Prometheus), batches are
+    /// refused and halved. A larger record travels alone. Default: `"8MiB"`.
+    pub max_batch_bytes: ByteSize,
+    /// The most samples in one request. Few make many small requests; `max_batch_bytes` is usually reached first.
+    /// Default: `50000`.
+    #[serde(deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub max_batch_samples: usize,
+    /// How long a batch that is not full waits for more. With `0s` it waits only while the request before it is in
+    /// flight, which is right but for receivers that mind many small requests. Adds its length to every sample's
+    /// delay in light traffic. Default: `"0s"`.
+    pub linger: Duration,
+    /// The most requests in flight at a time, over all partitions; never more than one for each partition. Few leave a
+    /// distant receiver idle, many load a struggling one.
+    /// Default: `32`.
+    #[serde(deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_in_flight: usize,
+    /// How long one batch may be answered with server errors, while the receiver accepts others, before the records it
+    /// fails for are looked for and set aside. Too short, and an overloaded receiver costs you data; long holds the
+    /// partition up. Default: `"5m"`.
+    pub isolate_after: Duration,
+    /// User name and password for the receiver. Default: `null`.
+    pub basic_auth: Option<BasicAuth>,
+    /// Token for `Authorization: Bearer`. Default: `null`.
+    pub bearer_token: Option<Secret>,
+    /// File with that token, read when it is used; line ends at its end do not count. Default: `null`.
+    pub bearer_token_file: Option<PathBuf>,
+    /// For receivers with `https`.
+    pub tls: Tls,
+}
+
+/// User name and password for a receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuth {
+    /// The user's name.
+    pub username: String,
+    /// The password; this or `password_file` is needed. Default: `null`.
+    pub password: Option<Secret>,
+    /// File with the password; line ends at its end do not count. Default: `null`.
+    pub password_file: Option<PathBuf>,
+}
+
+/// For receivers with `https`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Certificates (PEM) to trust in place of the system's. Default: `null`.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where records are kept that cannot be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadLetter {
+    /// The directory of the spool; made if it is not there. One instance at a time. Default: `"data/dead-letter"`.
+    pub directory: PathBuf,
+    /// The most the spool may hold. A full one holds the offset and fails `/-/ready` until there is room: nothing is
+    /// thrown away, so too small stops the bridge early, too large fills the disk. Default: `"1GiB"`.
+    pub max_bytes: ByteSize,
+}
+
+/// What is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port for `/metrics`, `/-/healthy` and `/-/ready`; port 0 takes any that is free. There is no
+    /// authentication: `0.0.0.0:8000` is for networks that you trust. Default: `"127.0.0.1:8000"`.
+    pub listen: String,
+}
+
+/// What bounds memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The most memory for records that are read and not yet delivered, librdkafka's queue included, which gets half.
+    /// Too small slows reading, since fetches wait for room; more helps only over slow networks and with many
+    /// partitions. Default: `"128MiB"`.
+    pub max_buffered_bytes: ByteSize,
+    /// The most bytes in one record, decompressed. A larger one becomes a dead letter. Larger than the receiver accepts
+    /// (32 MiB in VictoriaMetrics and Prometheus) only moves the refusal there. Default: `"32MiB"`.
+    pub max_record_bytes: ByteSize,
+}
+
+/// What is logged, to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace` or `off`, or levels for parts of the program as in
+    /// `info,exemplar_bridge::delivery=debug`. `debug` writes several lines for each batch. Default: `"info"`.
+    pub level: String,
+    /// `text` for people, `json` for collectors. Default: `"text"`.
+    pub format: LogFormat,
+}
+
+/// The form of a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How a receiver is told who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Basic`.
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The password.
+        password: SecretSource,
+    },
+    /// `Authorization: Bearer`.
+    Bearer(SecretSource),
+}
+
+impl Config {
+    /// The consumer group of receiver `index`: the first keeps `kafka.group_id`, so that adding a second loses
+    /// nothing. `None` if there is no such receiver.
+    pub fn group_id(&self, index: usize) -> Option<String> {
+        let receiver = self.remote_write.get(index)?;
+        let group = &self.kafka.group_id;
+        Some(if index == 0 {
+            group.clone()
+        } else {
+            format!("{group}-{}", receiver.name)
+        })
+    }
+}
+
+impl RemoteWrite {
+    /// The credentials to send, if any.
+    pub fn auth(&self) -> Option<Auth> {
+        if let Some(basic) = &self.basic_auth {
+            let password =
+                SecretSource::one_of(basic.password.as_ref(), basic.password_file.as_ref());
+            let password = password.unwrap_or_else(|| SecretSource::Inline(Secret::new("")));
+            return Some(Auth::Basic {
+                username: basic.username.clone(),
+                password,
+            });
+        }
+        SecretSource::one_of(self.bearer_token.as_ref(), self.bearer_token_file.as_ref())
+            .map(Auth::Bearer)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            kafka: Kafka::default(),
+            remote_write: vec![RemoteWrite::default()],
+            dead_letter: DeadLetter::default(),
+            http: Http::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            brokers: "127.0.0.1:9092".to_owned(),
+            topics: vec!["metrics".to_owned()],
+            group_id: "exemplar-bridge".to_owned(),
+            format: Format::Auto,
+            commit_interval: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(20),
+            revoke_timeout: Duration::from_secs(2),
+            properties: Properties::default(),
+        }
+    }
+}
+
+impl Default for RemoteWrite {
+    fn default() -> Self {
+        Self {
+            name: "default".to_owned(),
+            url: "http://127.0.0.1:8428/api/v1/write".to_owned(),
+            headers: BTreeMap::new(),
+            timeout: Duration::from_secs(30),
+            max_batch_bytes: ByteSize::from_mib(8),
+            max_batch_samples: 50_000,
+            linger: Duration::from_secs(0),
+            max_in_flight: 32,
+            isolate_after: Duration::from_secs(300),
+            basic_auth: None,
+            bearer_token: None,
+            bearer_token_file: None,
+            tls: Tls::default(),
+        }
+    }
+}
+
+impl Default for DeadLetter {
+    fn default() -> Self {
+        Self {
+            directory: "data/dead-letter".into(),
+            max_bytes: ByteSize::from_mib(1024),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_buffered_bytes: ByteSize::from_mib(128),
+            max_record_bytes: ByteSize::from_mib(32),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// An object is a list of one.
+mod one_or_many {
+    use schemars::{Schema, SchemaGenerator};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde_json::Value;
+
+    use super::RemoteWrite;
+
+    /// One schema for both, not an `anyOf`: a validator then says what is wrong and not that nothing fits.
+    pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<RemoteWrite>();
+        let mut either = one.clone();
+        either.insert("type".to_owned(), serde_json::json!(["object", "array"]));
+        either.insert("minItems".to_owned(), 1.into());
+        let mut item = one;
+        item.insert("required".to_owned(), serde_json::json!(["url"]));
+        either.insert("items".to_owned(), item.to_value());
+        either
+    }
+
+    pub fn serialize<S: Serializer>(
+        many: &[RemoteWrite],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match many {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<RemoteWrite>, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let many = if value.is_array() {
+            value
+        } else {
+            Value::Array(vec![value])
+        };
+        serde_json::from_value(many).map_err(D::Error::custom)
+    }
+}

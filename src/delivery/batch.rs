@@ -1,0 +1,402 @@
+//! Records joined to one remote-write body.
+//!
+//! Invariants: every record in a batch has passed the walk; the batch can give back each of them exactly as Kafka
+//! delivered it. Memory is taken once a record: a snappy block is kept as its place in the body, a raw record as its
+//! place in the bytes that are compressed from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::record::snappy::{self, MAX_PREAMBLE};
+use crate::record::{Content, Counts, Decoded, Decoder, Record};
+
+/// How much a batch may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Uncompressed bytes, because that is what receivers limit.
+    pub bytes: usize,
+    /// Samples and native histograms.
+    pub samples: usize,
+}
+
+/// Encoders of snappy work on this much at a time, so joining raw records to it loses no compression.
+const CHUNK: usize = 64 << 10;
+
+/// A piece of one of the batch's buffers.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
+}
+
+/// Where the untouched value of a record is.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    None,
+    /// A snappy block: its preamble here, its elements in `body`.
+    Block {
+        preamble: [u8; MAX_PREAMBLE],
+        preamble_len: u8,
+        elements: Span,
+    },
+    /// In `raw`.
+    Raw(Span),
+    /// In `kept`.
+    Kept(Span),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    offset: i64,
+    timestamp: Option<i64>,
+    /// In `kept`.
+    key: Option<Span>,
+    /// In `kept`, encoded by [`push_headers`].
+    headers: Option<Span>,
+    value: Value,
+}
+
+/// A batch that grows.
+pub struct Builder {
+    topic: Arc<str>,
+    partition: i32,
+    /// Room for the preamble, then elements.
+    body: Vec<u8>,
+    /// Raw records, one after another.
+    raw: Vec<u8>,
+    /// How much of `raw` the body holds, compressed.
+    compressed: usize,
+    /// Keys, headers, and values that are neither in `body` nor in `raw`.
+    kept: Vec<u8>,
+    entries: Vec<Entry>,
+    counts: Counts,
+    uncompressed: usize,
+    /// Whether a record is in that must be sent alone.
+    exclusive: bool,
+    position: Option<i64>,
+    encoder: snap::raw::Encoder,
+    scratch: Vec<u8>,
+}
+
+impl Builder {
+    /// An empty batch of one partition's records.
+    pub fn new(topic: Arc<str>, partition: i32) -> Self {
+        Self {
+            topic,
+            partition,
+            body: vec![0; MAX_PREAMBLE],
+            raw: Vec::new(),
+            compressed: 0,
+            kept: Vec::new(),
+            entries: Vec::new(),
+            counts: Counts::default(),
+            uncompressed: 0,
+            exclusive: false,
+            position: None,
+            encoder: snap::raw::Encoder::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether nothing has been pushed or skipped.
+    pub fn is_empty(&self) -> bool {
+        self.position.is_none()
+    }
+
+    /// Whether there is anything to send.
+    pub fn has_content(&self) -> bool {
+        self.uncompressed > 0
+    }
+
+    /// Whether it holds as much as it may, so that waiting for more is of no use.
+    pub fn is_full(&self, capacity: Capacity) -> bool {
+        self.exclusive || self.uncompressed >= capacity.bytes || self.samples() >= capacity.samples
+    }
+
+    /// Whether a record can join without passing the capacity. Anything fits in an empty batch.
+    pub fn fits(&self, decoded: &Decoded<'_>, capacity: Capacity) -> bool {
+        if !self.has_content() || decoded.uncompressed == 0 {
+            return true;
+        }
+        let samples = decoded.found.counts.samples + decoded.found.counts.histograms;
+        !self.exclusive
+            && !decoded.found.foreign_fields
+            && self.uncompressed + decoded.uncompressed <= capacity.bytes
+            && self.samples() + samples as usize <= capacity.samples
+    }
+
+    fn samples(&self) -> usize {
+        (self.counts.samples + self.counts.histograms) as usize
+    }
+
+    /// Bytes of memory that the batch takes.
+    pub fn memory(&self) -> usize {
+        self.body.capacity()
+            + self.raw.capacity()
+            + self.kept.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// Adds a record. Its place is after everything pushed or skipped before.
+    pub fn push(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) {
+        let payload = record.payload.unwrap_or_default();
+        let value = match decoded.content {
+            _ if record.payload.is_none() => Value::None,
+            Content::Raw(bytes) => Value::Raw(append(&mut self.raw, bytes)),
+            Content::Block(elements) if payload.len() - elements.len() <= MAX_PREAMBLE => {
+                self.compress_raw();
+                let preamble_len = payload.len() - elements.len();
+                let mut preamble = [0; MAX_PREAMBLE];
+                preamble[..preamble_len].copy_from_slice(&payload[..preamble_len]);
+                let elements = append(&mut self.body, elements);
+                Value::Block {
+                    preamble,
+                    preamble_len: preamble_len as u8,
+                    elements,
+                }
+            }
+            Content::Block(elements) => {
+                self.compress_raw();
+                self.body.extend_from_slice(elements);
+                Value::Kept(append(&mut self.kept, payload))
+            }
+            Content::Unpacked(bytes) => {
+                self.compress_raw();
+                compress(&mut self.encoder, bytes, &mut self.scratch, &mut self.body);
+                Value::Kept(append(&mut self.kept, payload))
+            }
+        };
+        if self.raw.len() - self.compressed >= CHUNK {
+            self.compress_raw();
+        }
+        let key = record.key.map(|key| append(&mut self.kept, key));
+        let headers =
+            (!record.headers.is_empty()).then(|| push_headers(&mut self.kept, &record.headers));
+        self.entries.push(Entry {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key,
+            headers,
+            value,
+        });
+        self.counts += decoded.found.counts;
+        self.uncompressed += decoded.uncompressed;
+        self.exclusive |= decoded.found.foreign_fields;
+        self.position = Some(record.offset + 1);
+    }
+
+    /// Passes over a record that is settled without being sent: a tombstone or a dead letter.
+    pub fn skip(&mut self, offset: i64) {
+        self.position = Some(offset + 1);
+    }
+
+    fn compress_raw(&mut self) {
+        if self.compressed < self.raw.len() {
+            compress(
+                &mut self.encoder,
+                &self.raw[self.compressed..],
+                &mut self.scratch,
+                &mut self.body,
+            );
+            self.compressed = self.raw.len();
+        }
+    }
+
+    /// The batch as it is to be sent; `None` if nothing was pushed or skipped.
+    pub fn finish(mut self) -> Option<Batch> {
+        let position = self.position?;
+        self.compress_raw();
+        let mut preamble = [0; MAX_PREAMBLE];
+        let start = snappy::write_preamble(self.uncompressed, &mut preamble);
+        self.body[..MAX_PREAMBLE].copy_from_slice(&preamble);
+        Some(Batch {
+            topic: self.topic,
+            partition: self.partition,
+            buffer: self.body.into(),
+            start,
+            raw: self.raw,
+            kept: self.kept,
+            entries: self.entries,
+            counts: self.counts,
+            uncompressed: self.uncompressed,
+            position,
+        })
+    }
+}
+
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Span {
+    // Batches are bounded by `limits`, far below 4 GiB.
+    let span = Span {
+        start: buffer.len() as u32,
+        len: bytes.len() as u32,
+    };
+    buffer.extend_from_slice(bytes);
+    span
+}
+
+/// Appends the elements of a compressed block to a body.
+fn compress(
+    encoder: &mut snap::raw::Encoder,
+    bytes: &[u8],
+    scratch: &mut Vec<u8>,
+    body: &mut Vec<u8>,
+) {
+    let most = snap::raw::max_compress_len(bytes.len());
+    if scratch.len() < most {
+        scratch.resize(most, 0);
+    }
+    let written = encoder
+        .compress(bytes, scratch)
+        .expect("the buffer has room for the worst case below 4 GiB");
+    let (_, elements) =
+        snappy::split(&scratch[..written]).expect("a block begins with its preamble");
+    body.extend_from_slice(elements);
+}
+
+/// Names and values, each with its length in four bytes before it; a length of `u32::MAX` is a null value.
+fn push_headers(kept: &mut Vec<u8>, headers: &[(&str, Option<&[u8]>)]) -> Span {
+    let start = kept.len();
+    for (name, value) in headers {
+        kept.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        kept.extend_from_slice(name.as_bytes());
+        kept.extend_from_slice(
+            &value
+                .map_or(u32::MAX, |value| value.len() as u32)
+                .to_le_bytes(),
+        );
+        kept.extend_from_slice(value.unwrap_or_default());
+    }
+    Span {
+        start: start as u32,
+        len: (kept.len() - start) as u32,
+    }
+}
+
+fn read_headers(mut bytes: &[u8]) -> Vec<(&str, Option<&[u8]>)> {
+    fn take<'a>(bytes: &mut &'a [u8], len: usize) -> &'a [u8] {
+        let (taken, rest) = bytes.split_at(len);
+        *bytes = rest;
+        taken
+    }
+    fn length(bytes: &mut &[u8]) -> u32 {
+        u32::from_le_bytes(take(bytes, 4).try_into().expect("four bytes were taken"))
+    }
+    let mut headers = Vec::new();
+    while !bytes.is_empty() {
+        let name_len = length(&mut bytes) as usize;
+        let name =
+            str::from_utf8(take(&mut bytes, name_len)).expect("a name was pushed as a string");
+        let value = match length(&mut bytes) {
+            u32::MAX => None,
+            len => Some(take(&mut bytes, len as usize)),
+        };
+        headers.push((name, value));
+    }
+    headers
+}
+
+/// A batch as it is sent.
+pub struct Batch {
+    topic: Arc<str>,
+    partition: i32,
+    /// The body, from `start`.
+    buffer: Bytes,
+    start: usize,
+    raw: Vec<u8>,
+    kept: Vec<u8>,
+    entries: Vec<Entry>,
+    counts: Counts,
+    uncompressed: usize,
+    position: i64,
+}
+
+impl Batch {
+    /// The snappy block to post. Cheap to call: the bytes are shared.
+    pub fn body(&self) -> Bytes {
+        self.buffer.slice(self.start..)
+    }
+
+    /// How many records are to be sent.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is nothing to send: all that was read has been settled otherwise.
+    pub fn is_empty(&self) -> bool {
+        self.uncompressed == 0
+    }
+
+    /// How much of everything it holds.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Bytes of memory that the batch takes.
+    pub fn memory(&self) -> usize {
+        self.buffer.len()
+            + self.raw.capacity()
+            + self.kept.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// The offset to go on from once records up to, and not including, number `end` are settled.
+    pub fn position_after(&self, end: usize) -> i64 {
+        self.entries
+            .get(end)
+            .map_or(self.position, |entry| entry.offset)
+    }
+
+    /// A record as it came; its value may have to be put together from two places, for which `value` is room.
+    pub fn record<'a>(&'a self, index: usize, value: &'a mut Vec<u8>) -> Record<'a> {
+        let entry = &self.entries[index];
+        let payload = match entry.value {
+            Value::None => None,
+            Value::Raw(span) => Some(&self.raw[span.range()]),
+            Value::Kept(span) => Some(&self.kept[span.range()]),
+            Value::Block {
+                preamble,
+                preamble_len,
+                elements,
+            } => {
+                value.clear();
+                value.extend_from_slice(&preamble[..usize::from(preamble_len)]);
+                value.extend_from_slice(&self.buffer[elements.range()]);
+                Some(value.as_slice())
+            }
+        };
+        Record {
+            topic: &self.topic,
+            partition: self.partition,
+            offset: entry.offset,
+            timestamp: entry.timestamp,
+            key: entry.key.map(|span| &self.kept[span.range()]),
+            headers: entry
+                .headers
+                .map_or_else(Vec::new, |span| read_headers(&self.kept[span.range()])),
+            payload,
+        }
+    }
+
+    /// Some of its records as a batch of their own. Rare, so it decodes them again.
+    pub fn part(&self, records: Range<usize>, decoder: &mut Decoder) -> Batch {
+        let mut part = Builder::new(self.topic.clone(), self.partition);
+        let mut value = Vec::new();
+        for index in records.clone() {
+            let record = self.record(index, &mut value);
+            let decoded = decoder
+                .decode(&record)
+                .expect("a record that has been decoded decodes again");
+            part.push(&record, &decoded);
+        }
+        part.position = Some(self.position_after(records.end));
+        part.finish().expect("it has a position")
+    }
+}

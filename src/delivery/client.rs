@@ -1,0 +1,351 @@
+//! One POST, and its answer classified. Nothing here waits or tries again.
+
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
+use reqwest::{StatusCode, Url};
+
+use crate::config::{Auth, RemoteWrite};
+
+/// An empty `WriteRequest` as a snappy block. Receivers answer 2xx to it, whatever they think of our data, if only our
+/// configuration is right.
+const CANARY: Bytes = Bytes::from_static(&[0]);
+
+/// How much of a refusal's body is kept.
+const MAX_ANSWER: usize = 1024;
+
+/// The longest that a receiver may ask us to wait.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// One attempt: the answer's status, if there was one, and what it means.
+pub struct Attempt {
+    /// The status.
+    pub status: Option<u16>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// What one attempt came to. Whether to retry is decided here and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// 2xx: acknowledged.
+    Delivered,
+    /// 408, 429, 5xx, a time-out or a broken connection: it may go better later.
+    Retry {
+        /// The status, if there was an answer.
+        status: Option<u16>,
+        /// How long the receiver asks us to wait.
+        after: Option<Duration>,
+        /// For people: the beginning of the answer, or the error.
+        cause: String,
+    },
+    /// 413: more than the receiver takes in one request.
+    TooLarge {
+        /// The beginning of the answer.
+        body: String,
+    },
+    /// 400, 409, 422: the data, unless the canary says that it is the configuration.
+    Rejected {
+        /// The status.
+        status: u16,
+        /// The beginning of the answer.
+        body: String,
+    },
+    /// 401, 403, 404, 3xx, any other 4xx, no TLS session, or nothing to send with: the configuration, not the data.
+    Misconfigured {
+        /// The status, if there was an answer.
+        status: Option<u16>,
+        /// For people.
+        cause: String,
+    },
+}
+
+impl Verdict {
+    /// The answer table: what a status means.
+    fn of(status: StatusCode, after: Option<Duration>, body: String) -> Self {
+        let code = status.as_u16();
+        match code {
+            200..=299 => Self::Delivered,
+            408 | 429 | 500..=599 => Self::Retry {
+                status: Some(code),
+                after,
+                cause: describe(status, &body),
+            },
+            413 => Self::TooLarge { body },
+            400 | 409 | 422 => Self::Rejected { status: code, body },
+            _ => Self::Misconfigured {
+                status: Some(code),
+                cause: describe(status, &body),
+            },
+        }
+    }
+
+    /// What a failure to get any answer means.
+    fn of_error(error: &reqwest::Error) -> Self {
+        let cause = crate::error_chain(error);
+        let misconfigured = error.is_builder() || is_tls(error);
+        if misconfigured {
+            Self::Misconfigured {
+                status: None,
+                cause,
+            }
+        } else {
+            Self::Retry {
+                status: None,
+                after: None,
+                cause,
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Delivered => write!(f, "delivered"),
+            Self::Retry { cause, .. } | Self::Misconfigured { cause, .. } => write!(f, "{cause}"),
+            Self::TooLarge { body } => write!(f, "HTTP status 413: {body}"),
+            Self::Rejected { status, body } => write!(f, "HTTP status {status}: {body}"),
+        }
+    }
+}
+
+fn describe(status: StatusCode, body: &str) -> String {
+    format!("HTTP status {status}: {body}")
+}
+
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        // An I/O error shows what it wraps only this way.
+        let wrapped = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A file that the configuration names.
+    #[error("{key}: cannot read {path}: {source}")]
+    File {
+        /// The configuration's key.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not certificates in PEM, or another impossibility.
+    #[error("remote_write {name}: {source}")]
+    Build {
+        /// The receiver's name.
+        name: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+/// Sends to one receiver.
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+    headers: HeaderMap,
+    auth: Option<Auth>,
+}
+
+impl Client {
+    /// A client for a receiver; it connects when it first sends.
+    ///
+    /// # Errors
+    /// If the CA's file cannot be read or holds no certificates.
+    pub fn new(config: &RemoteWrite) -> Result<Self, ClientError> {
+        let build = |source| ClientError::Build {
+            name: config.name.clone(),
+            source,
+        };
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("exemplar-bridge/", env!("CARGO_PKG_VERSION")))
+            .timeout(config.timeout.get())
+            // An answer 3xx means that the URL is wrong; a proxy is nothing to fall into by an environment variable.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tcp_nodelay(true);
+        if let Some(path) = &config.tls.ca_file {
+            let pem = std::fs::read(path).map_err(|source| ClientError::File {
+                key: "remote_write.tls.ca_file",
+                path: path.display().to_string(),
+                source,
+            })?;
+            http = http.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).map_err(build)?);
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &config.headers {
+            let name = HeaderName::try_from(name).expect("the configuration has been checked");
+            let value =
+                HeaderValue::try_from(value.expose()).expect("the configuration has been checked");
+            headers.append(name, value);
+        }
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-protobuf"),
+        );
+        headers.insert(
+            "x-prometheus-remote-write-version",
+            HeaderValue::from_static("0.1.0"),
+        );
+        let url = config
+            .url
+            .parse()
+            .expect("the configuration has been checked");
+        Ok(Self {
+            http: http.build().map_err(build)?,
+            url,
+            headers,
+            auth: config.auth(),
+        })
+    }
+
+    /// Where it sends to.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Posts a body once.
+    pub async fn send(&self, body: Bytes) -> Attempt {
+        let request = self
+            .http
+            .post(self.url.clone())
+            .headers(self.headers.clone())
+            .body(body);
+        // Files are read for each attempt, so that a rotated secret needs no restart.
+        let authorized = match &self.auth {
+            None => Ok(request),
+            Some(Auth::Basic { username, password }) => password
+                .read()
+                .map(|password| request.basic_auth(username, Some(password.expose()))),
+            Some(Auth::Bearer(token)) => token
+                .read()
+                .map(|token| request.bearer_auth(token.expose())),
+        };
+        let request = match authorized {
+            Ok(request) => request,
+            Err(error) => {
+                let verdict = Verdict::Misconfigured {
+                    status: None,
+                    cause: error.to_string(),
+                };
+                return Attempt {
+                    status: None,
+                    verdict,
+                };
+            }
+        };
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return Attempt {
+                    status: None,
+                    verdict: Verdict::of_error(&error),
+                };
+            }
+        };
+        let status = answer.status();
+        let after = answer.headers().get(RETRY_AFTER).and_then(retry_after);
+        // Of a refusal, its beginning; of a success, what is needed to use the connection again.
+        let mut body = Vec::new();
+        while body.len() < MAX_ANSWER {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())])
+                }
+                // The status has been said; a body that breaks off changes nothing.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let body = String::from_utf8_lossy(&body).trim_end().to_owned();
+        Attempt {
+            status: Some(status.as_u16()),
+            verdict: Verdict::of(status, after, body),
+        }
+    }
+
+    /// Posts the canary once.
+    pub async fn canary(&self) -> Attempt {
+        self.send(CANARY).await
+    }
+}
+
+/// Seconds, or a date. Source: RFC 9110, 10.2.3.
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
+    let wait = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()?
+            .duration_since(SystemTime::now())
+            .unwrap_or_default(),
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(code: u16) -> Verdict {
+        Verdict::of(
+            StatusCode::from_u16(code).expect("a status"),
+            None,
+            String::new(),
+        )
+    }
+
+    /// The answer table of ARCHITECTURE.md, for every status there can be.
+    #[test]
+    fn every_status_has_its_verdict() {
+        for code in 200..=599 {
+            let verdict = verdict(code);
+            let right = match code {
+                200..=299 => verdict == Verdict::Delivered,
+                408 | 429 => matches!(verdict, Verdict::Retry { status: Some(s), .. } if s == code),
+                400 | 409 | 422 => {
+                    matches!(verdict, Verdict::Rejected { status, .. } if status == code)
+                }
+                413 => matches!(verdict, Verdict::TooLarge { .. }),
+                300..=499 => {
+                    matches!(verdict, Verdict::Misconfigured { status: Some(s), .. } if s == code)
+                }
+                _ => matches!(verdict, Verdict::Retry { status: Some(s), .. } if s == code),
+            };
+            assert!(right, "{code}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_up_to_five_minutes() {
+        let wait = |text: &str| retry_after(&HeaderValue::try_from(text).expect("a header value"));
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("86400"), Some(MAX_RETRY_AFTER));
+        assert_eq!(wait("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("Fri, 31 Dec 2100 23:59:59 GMT"), Some(MAX_RETRY_AFTER));
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("-1"), None);
+    }
+}

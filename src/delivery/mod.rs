@@ -1,0 +1,16 @@
+//! The side towards the receiver: records joined to a batch, one attempt to send it, and what follows from the answer.
+//!
+//! One attempt, one verdict, one loop: [`Client`] sends once and classifies the answer; `retry` alone waits; `isolate`
+//! finds the record that a receiver refuses. No record is acknowledged that is neither delivered nor a dead letter.
+
+mod backoff;
+mod batch;
+mod client;
+mod isolate;
+mod retry;
+
+pub use backoff::Backoff;
+pub use batch::{Batch, Builder, Capacity};
+pub use client::{Attempt, Client, ClientError, Verdict};
+pub(crate) use isolate::GUARD;
+pub use retry::{Delivery, Outcome, Receiver};

@@ -1,0 +1,299 @@
+//! The loop around attempts: it alone waits, and it alone decides from a verdict what happens next.
+//!
+//! Kafka is the queue, so nothing is dropped here: a batch is tried until the receiver takes it, refuses it for good, or
+//! the lane is told to stop.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Attempt, Client, Verdict};
+use super::{Backoff, Batch};
+use crate::dead_letter::DeadLetters;
+use crate::kafka::{Offsets, TopicPartition};
+use crate::metrics::{Code, PipelineMetrics, ReasonLabel};
+use crate::record::{Decoder, Limits};
+use crate::status::{Severity, Status};
+
+/// What all lanes of one receiver share.
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// How it is sent to.
+    pub client: Client,
+    /// As many permits as requests may be in flight.
+    pub permits: Semaphore,
+    /// How long one batch may get server errors before the records at fault are looked for.
+    pub isolate_after: Duration,
+    /// Where records go that cannot be delivered.
+    pub dead_letters: DeadLetters,
+    /// Where trouble is reported.
+    pub status: Status,
+    /// What is counted.
+    pub metrics: Arc<PipelineMetrics>,
+}
+
+impl Receiver {
+    fn component(&self) -> String {
+        format!("remote_write/{}", self.name)
+    }
+
+    /// The receiver cannot be reached or is in trouble; it will come back.
+    pub fn waiting(&self, cause: &str) {
+        let message = format!(
+            "{} does not take data, retrying: {cause}",
+            self.client.url()
+        );
+        self.status
+            .report(&self.component(), Severity::Waiting, message);
+    }
+
+    /// The receiver refuses everything, so the configuration is at fault.
+    pub fn misconfigured(&self, cause: &str) {
+        let message = format!(
+            "{} refuses requests whatever is in them; check remote_write.url and its credentials. \
+             Nothing is dropped meanwhile. It answers: {cause}",
+            self.client.url()
+        );
+        self.status
+            .report(&self.component(), Severity::Failing, message);
+    }
+
+    /// The receiver accepts requests.
+    pub fn accepting(&self) {
+        self.status.recover(&self.component());
+    }
+
+    /// One attempt, counted.
+    pub async fn attempt(&self, body: Bytes) -> Verdict {
+        let started = Instant::now();
+        self.metrics.in_flight.inc();
+        let gauge = Decrement(&self.metrics);
+        let Attempt { status, verdict } = self.client.send(body).await;
+        drop(gauge);
+        self.metrics.send_duration.observe(started.elapsed());
+        let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
+        self.metrics.requests.get_or_create(&Code { code }).inc();
+        verdict
+    }
+}
+
+/// Takes a request out of the gauge also when its lane is given up.
+struct Decrement<'a>(&'a PipelineMetrics);
+
+impl Drop for Decrement<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}
+
+/// One lane's way to the receiver.
+pub struct Delivery {
+    pub(super) receiver: Arc<Receiver>,
+    pub(super) partition: TopicPartition,
+    pub(super) offsets: Arc<Mutex<Offsets>>,
+    pub(super) stop: CancellationToken,
+    pub(super) decoder: Decoder,
+    /// Records given up since the receiver has last accepted data of this lane.
+    pub(super) given_up_in_a_row: u32,
+}
+
+/// How a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every record of it is delivered or a dead letter, and its offset settled.
+    Settled,
+    /// The lane was told to stop; what is settled is settled, the rest will be read again.
+    Stopped,
+}
+
+/// How an attempt, repeated as often as it takes, ended.
+pub(super) enum Answer {
+    Accepted,
+    Refused(Refusal),
+    Stopped,
+}
+
+/// A refusal for good: the canary was accepted, so it is the data.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+impl Delivery {
+    /// A lane's way to `receiver`. What is settled is noted in `offsets`.
+    pub fn new(
+        receiver: Arc<Receiver>,
+        partition: TopicPartition,
+        limits: Limits,
+        offsets: Arc<Mutex<Offsets>>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            receiver,
+            partition,
+            offsets,
+            stop,
+            decoder: Decoder::new(limits),
+            given_up_in_a_row: 0,
+        }
+    }
+
+    /// Delivers a batch. Takes and returns itself, so that the lane can go on reading meanwhile.
+    pub async fn deliver(mut self, batch: Batch) -> (Self, Outcome) {
+        if batch.is_empty() {
+            self.settle(batch.position_after(batch.len()));
+            return (self, Outcome::Settled);
+        }
+        let outcome = match self.send(batch.body(), self.receiver.isolate_after).await {
+            Answer::Accepted => {
+                self.accept(&batch, batch.position_after(batch.len()));
+                Outcome::Settled
+            }
+            Answer::Refused(refusal) => self.isolate(&batch, refusal).await,
+            Answer::Stopped => Outcome::Stopped,
+        };
+        (self, outcome)
+    }
+
+    /// Notes that everything before `position` is done.
+    pub(super) fn settle(&self, position: i64) {
+        // No exemplars are logged yet, so none has a sequence number.
+        self.offsets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .settle(position, 0);
+    }
+
+    /// Notes that the receiver has taken a batch.
+    pub(super) fn accept(&mut self, batch: &Batch, position: i64) {
+        self.given_up_in_a_row = 0;
+        let (metrics, counts) = (&self.receiver.metrics, batch.counts());
+        metrics.samples.inc_by(counts.samples);
+        metrics.histograms.inc_by(counts.histograms);
+        metrics.exemplars.inc_by(counts.exemplars);
+        metrics.metadata.inc_by(counts.metadata);
+        metrics.sent_bytes.inc_by(batch.body().len() as u64);
+        self.settle(position);
+    }
+
+    /// Posts a body until it is accepted, refused for good, or the lane is told to stop. Server errors that last for
+    /// `isolate_after` while the canary is accepted count as a refusal.
+    pub(super) async fn send(&mut self, body: Bytes, isolate_after: Duration) -> Answer {
+        let receiver = Arc::clone(&self.receiver);
+        let mut backoff = Backoff::new();
+        let mut failing_since: Option<Instant> = None;
+        loop {
+            let Some(verdict) = self.attempt(body.clone()).await else {
+                return Answer::Stopped;
+            };
+            let server_error = matches!(
+                verdict,
+                Verdict::Retry {
+                    status: Some(500..),
+                    ..
+                }
+            );
+            if !server_error {
+                failing_since = None;
+            }
+            let (reason, after) = match verdict {
+                Verdict::Delivered => {
+                    receiver.accepting();
+                    return Answer::Accepted;
+                }
+                Verdict::TooLarge { body } => {
+                    return Answer::Refused(Refusal { status: 413, body });
+                }
+                Verdict::Rejected { status, body } => {
+                    match receiver.client.canary().await.verdict {
+                        Verdict::Delivered => {
+                            receiver.accepting();
+                            return Answer::Refused(Refusal { status, body });
+                        }
+                        Verdict::Retry { after, cause, .. } => {
+                            receiver.waiting(&cause);
+                            ("unavailable", after)
+                        }
+                        canary => {
+                            receiver.misconfigured(&format!(
+                                "HTTP status {status}: {body}; to an empty request: {canary}"
+                            ));
+                            ("misconfigured", None)
+                        }
+                    }
+                }
+                Verdict::Retry {
+                    status,
+                    after,
+                    cause,
+                } => {
+                    let since = *failing_since.get_or_insert_with(Instant::now);
+                    if server_error
+                        && since.elapsed() >= isolate_after
+                        && self.canary_is_accepted().await
+                    {
+                        tracing::error!(
+                            partition = %self.partition,
+                            "the receiver has answered one batch with server errors for {isolate_after:?} while it \
+                             accepts others; looking for the records at fault: {cause}"
+                        );
+                        return Answer::Refused(Refusal {
+                            status: status.unwrap_or_default(),
+                            body: cause,
+                        });
+                    }
+                    receiver.waiting(&cause);
+                    let reason = match status {
+                        Some(429) => "rate_limited",
+                        Some(_) => "server_error",
+                        None => "unavailable",
+                    };
+                    (reason, after)
+                }
+                Verdict::Misconfigured { cause, .. } => {
+                    receiver.misconfigured(&cause);
+                    ("misconfigured", None)
+                }
+            };
+            receiver
+                .metrics
+                .retries
+                .get_or_create(&ReasonLabel { reason })
+                .inc();
+            if !self.pause(backoff.next(after)).await {
+                return Answer::Stopped;
+            }
+        }
+    }
+
+    async fn canary_is_accepted(&self) -> bool {
+        self.receiver.client.canary().await.verdict == Verdict::Delivered
+    }
+
+    /// One attempt, once a permit is had; `None` if the lane is told to stop before it begins. Once begun it is seen
+    /// through: its answer decides what may be committed.
+    async fn attempt(&self, body: Bytes) -> Option<Verdict> {
+        let permit = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return None,
+            permit = self.receiver.permits.acquire() => permit.expect("the semaphore is never closed"),
+        };
+        let verdict = self.receiver.attempt(body).await;
+        drop(permit);
+        Some(verdict)
+    }
+
+    /// Waits; `false` if the lane is told to stop meanwhile.
+    pub(super) async fn pause(&self, wait: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(wait) => true,
+        }
+    }
+}

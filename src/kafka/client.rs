@@ -1,0 +1,242 @@
+//! What librdkafka is told, and the questions that are asked of a cluster beside the consumer's work.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::TopicPartition;
+use crate::config;
+
+/// librdkafka's version and what was built into it, for `--version`.
+pub fn librdkafka() -> String {
+    let features = ClientConfig::new()
+        .create_native_config()
+        .and_then(|config| config.get("builtin.features"));
+    let features = features.unwrap_or_default();
+    format!(
+        "{} ({features}; without SASL GSSAPI and OAUTHBEARER OIDC)",
+        version()
+    )
+}
+
+/// librdkafka's version alone.
+pub fn version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}
+
+/// Forwards a line of librdkafka's own log.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
+    match level {
+        Emerg | Alert | Critical | Error => {
+            tracing::error!(target: "librdkafka", facility, "{message}")
+        }
+        Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        Notice | Info => tracing::info!(target: "librdkafka", facility, "{message}"),
+        Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}
+
+/// The least that a partition's queue may hold, in KiB: below, fetching is slower than what is fetched for.
+const LEAST_QUEUE_KBYTES: usize = 256;
+/// The most, in KiB: above, it buys nothing.
+const MOST_QUEUE_KBYTES: usize = 16 << 10;
+
+/// The properties for the consumer of a group.
+///
+/// librdkafka's queues get half of `limits.max_buffered_bytes`. As every partition has its own, each gets that half
+/// divided by `partitions`, how many there are to be read by the whole group.
+pub fn consumer_config(config: &config::Config, group_id: &str, partitions: usize) -> ClientConfig {
+    let queues = config.limits.max_buffered_bytes.as_usize() / 2 / 1024;
+    let queue = (queues / partitions.max(1)).clamp(LEAST_QUEUE_KBYTES, MOST_QUEUE_KBYTES);
+
+    let mut client = ClientConfig::new();
+    client
+        // librdkafka's default, the end, would skip what is already in a new topic or partition.
+        .set("auto.offset.reset", "earliest")
+        // How soon topics are found that match a `^regex`.
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        .set("queued.max.messages.kbytes", queue.to_string())
+        .set(
+            "fetch.message.max.bytes",
+            (queue * 1024).min(1 << 20).to_string(),
+        )
+        .set("fetch.max.bytes", (16 << 20).to_string())
+        // The default of one second stalls a consumer that empties its queue faster than it is filled.
+        .set("fetch.queue.backoff.ms", "5");
+    if config.kafka.properties.get("group.protocol") != Some("consumer") {
+        client.set("partition.assignment.strategy", "cooperative-sticky");
+    }
+    connection(&mut client, config, group_id);
+    client
+}
+
+/// What every client needs: where the brokers are, the operator's properties, and then what nobody may change.
+fn connection(client: &mut ClientConfig, config: &config::Config, group_id: &str) {
+    client.set("client.id", "exemplar-bridge");
+    for (name, value) in config.kafka.properties.iter() {
+        client.set(name, value);
+    }
+    client
+        .set("bootstrap.servers", &config.kafka.brokers)
+        .set("group.id", group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false");
+}
+
+/// Whether librdkafka takes these properties for a consumer. Connects to nothing.
+///
+/// # Errors
+/// What it refuses, in its words.
+pub fn try_consumer(config: &ClientConfig) -> Result<(), KafkaError> {
+    let consumer: BaseConsumer = config.create()?;
+    drop(consumer);
+    Ok(())
+}
+
+/// Asks a cluster questions, for a group but without joining it. Every call blocks for as long as [`ANSWER`] at most.
+pub struct Observer {
+    client: BaseConsumer<Quiet>,
+}
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+impl Observer {
+    /// A client of its own; it connects when it is first asked.
+    ///
+    /// # Errors
+    /// If librdkafka refuses a property.
+    pub fn new(config: &config::Config, group_id: &str) -> Result<Self, KafkaError> {
+        let mut client = ClientConfig::new();
+        connection(&mut client, config, group_id);
+        Ok(Self {
+            client: client.create_with_context(Quiet)?,
+        })
+    }
+
+    /// The partitions of the topics that exist, `^regex` ones included.
+    ///
+    /// # Errors
+    /// If no broker answers.
+    pub fn partitions(&self, topics: &[String]) -> Result<Vec<TopicPartition>, KafkaError> {
+        let metadata = self.client.fetch_metadata(None, ANSWER)?;
+        let patterns: Vec<regex::Regex> = topics
+            .iter()
+            .map(|topic| {
+                if topic.starts_with('^') {
+                    topic.clone()
+                } else {
+                    format!("^{}$", regex::escape(topic))
+                }
+            })
+            .filter_map(|pattern| regex::Regex::new(&pattern).ok())
+            .collect();
+        let topics = metadata
+            .topics()
+            .iter()
+            .filter(|topic| patterns.iter().any(|p| p.is_match(topic.name())));
+        let partitions = topics.flat_map(|topic| {
+            let name: std::sync::Arc<str> = topic.name().into();
+            topic.partitions().iter().map(move |p| TopicPartition {
+                topic: name.clone(),
+                partition: p.id(),
+            })
+        });
+        Ok(partitions.collect())
+    }
+
+    /// The end of each partition: the offset that its next record will get.
+    ///
+    /// # Errors
+    /// If the brokers do not answer. Partitions without a leader are left out.
+    pub fn ends(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+        self.list_offsets(partitions, Offset::End)
+    }
+
+    /// Where the group would begin to read each partition: at what it has committed, or where
+    /// `auto.offset.reset=earliest` leads.
+    ///
+    /// # Errors
+    /// If the brokers do not answer.
+    pub fn beginnings(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+        let committed = self
+            .client
+            .committed_offsets(list(partitions, Offset::Invalid), ANSWER)?;
+        let mut positions = offsets(&committed);
+        let rest: Vec<TopicPartition> = partitions
+            .iter()
+            .filter(|partition| !positions.contains_key(partition))
+            .cloned()
+            .collect();
+        if !rest.is_empty() {
+            positions.extend(self.list_offsets(&rest, Offset::Beginning)?);
+        }
+        Ok(positions)
+    }
+
+    fn list_offsets(
+        &self,
+        partitions: &[TopicPartition],
+        which: Offset,
+    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+        if partitions.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // ListOffsets takes the special timestamps -1 and -2 for the end and the beginning, and so does this call.
+        Ok(offsets(
+            &self
+                .client
+                .offsets_for_times(list(partitions, which), ANSWER)?,
+        ))
+    }
+}
+
+fn list(partitions: &[TopicPartition], offset: Offset) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for TopicPartition { topic, partition } in partitions {
+        list.add_partition_offset(topic, *partition, offset)
+            .expect("a logical offset is an offset");
+    }
+    list
+}
+
+fn offsets(list: &TopicPartitionList) -> HashMap<TopicPartition, i64> {
+    let answered = list
+        .elements()
+        .into_iter()
+        .filter(|element| element.error().is_ok());
+    answered
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => Some((
+                TopicPartition {
+                    topic: element.topic().into(),
+                    partition: element.partition(),
+                },
+                offset,
+            )),
+            _ => None,
+        })
+        .collect()
+}

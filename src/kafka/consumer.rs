@@ -1,0 +1,468 @@
+//! The poll thread: it owns the consumer, serves rebalances and commits, and never waits for anything but librdkafka.
+//!
+//! Records do not pass through it. Every partition has a queue of its own ([`Source`]), which its lane polls when it
+//! has room; a queue that is not polled fills to its limit, and librdkafka stops fetching for it. So nothing is paused
+//! (a pause throws away what was prefetched), and `max.poll.interval.ms` never passes, because the main queue is polled
+//! always.
+//!
+//! A rebalance is noted inside the callback and carried out from the loop: new partitions at once, revoked ones when
+//! the pipeline says that their lanes are done ([`Command::Release`]).
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{
+    BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol,
+};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+use tokio::sync::{Notify, mpsc as tokio_mpsc};
+
+use super::{Positions, TopicPartition};
+use crate::record::Record;
+
+/// How long one poll may wait, and so how late a command may be carried out.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long closing waits for the last commit's answer, should the broker be gone.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+/// What the poll thread tells the pipeline.
+pub enum Event {
+    /// Partitions have been added; their records come from these queues.
+    Assigned(Vec<Source>),
+    /// Partitions are to be given back; the group waits until [`Command::Release`].
+    Revoked {
+        /// Which.
+        partitions: Vec<TopicPartition>,
+        /// Whether they belong to somebody else already (session time-out): nothing of them may be committed.
+        lost: bool,
+    },
+    /// A commit has been answered.
+    Committed(Result<Positions, KafkaError>),
+    /// librdkafka reports trouble, which it goes on to work around by itself.
+    Problem {
+        /// What it is.
+        error: KafkaError,
+        /// librdkafka's own words.
+        reason: String,
+    },
+    /// The consumer cannot go on.
+    Fatal(KafkaError),
+}
+
+/// What the pipeline asks of the poll thread.
+pub enum Command {
+    /// Commit these positions, without waiting for the answer.
+    Commit(Positions),
+    /// Commit these positions and give the partitions back.
+    Release {
+        /// What to commit first; empty for lost partitions.
+        commit: Positions,
+        /// What to give back.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Commit these positions, leave the group and end.
+    Close(Positions),
+}
+
+/// The poll thread's handle.
+pub struct Consumer {
+    commands: mpsc::Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl Consumer {
+    /// Starts the thread and joins the group.
+    ///
+    /// # Errors
+    /// If librdkafka refuses a property or the subscription, or no thread can be had.
+    pub fn start(
+        config: &ClientConfig,
+        topics: &[String],
+    ) -> Result<(Self, tokio_mpsc::UnboundedReceiver<Event>), KafkaError> {
+        let (events, received) = tokio_mpsc::unbounded_channel();
+        let context = Context {
+            events: events.clone(),
+            rebalances: Mutex::default(),
+            closing: AtomicBool::new(false),
+            commits: AtomicUsize::new(0),
+        };
+        let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics)?;
+        let (commands, orders) = mpsc::channel();
+        let poll_loop = PollLoop {
+            consumer: Arc::new(consumer),
+            orders,
+            events,
+            revoked: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("kafka-poll".to_owned())
+            .spawn(|| poll_loop.run())
+            .map_err(|error| {
+                KafkaError::ClientCreation(format!("no thread for the consumer: {error}"))
+            })?;
+        Ok((Self { commands, thread }, received))
+    }
+
+    /// Hands a command over. A thread that has ended has said so by [`Event::Fatal`].
+    pub fn send(&self, command: Command) {
+        let _ended = self.commands.send(command);
+    }
+
+    /// Waits, blocking, until the thread has ended. Every [`Source`] must have been dropped, and [`Command::Close`]
+    /// been sent.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that polls Kafka has panicked");
+        }
+    }
+}
+
+/// One partition's records.
+pub struct Source {
+    /// Which partition.
+    pub partition: TopicPartition,
+    queue: PartitionQueue<Context>,
+    readable: Arc<Notify>,
+}
+
+impl Source {
+    fn split(consumer: &Arc<BaseConsumer<Context>>, partition: TopicPartition) -> Option<Self> {
+        let mut queue = consumer.split_partition_queue(&partition.topic, partition.partition)?;
+        let readable = Arc::new(Notify::new());
+        let notify = Arc::clone(&readable);
+        queue.set_nonempty_callback(move || notify.notify_one());
+        Some(Self {
+            partition,
+            queue,
+            readable,
+        })
+    }
+
+    /// The next record, if one has been fetched. Never waits.
+    pub fn poll(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        self.queue.poll(Duration::ZERO)
+    }
+
+    /// Waits until [`Source::poll`], which has returned `None`, may return something.
+    pub async fn readable(&self) {
+        self.readable.notified().await;
+    }
+}
+
+/// A message as a [`Record`], without copying.
+pub fn as_record<'a>(topic: &'a str, message: &'a BorrowedMessage<'_>) -> Record<'a> {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        // rdkafka 0.39 panics on a header whose name is not UTF-8. Headers only hint at the format, so a record with
+        // such a header does without them.
+        catch_unwind(AssertUnwindSafe(|| {
+            headers
+                .iter()
+                .map(|header| (header.key, header.value))
+                .collect()
+        }))
+        .unwrap_or_default()
+    });
+    Record {
+        topic,
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
+        key: message.key(),
+        headers,
+        payload: message.payload(),
+    }
+}
+
+struct Rebalance {
+    assign: bool,
+    lost: bool,
+    partitions: Vec<TopicPartition>,
+}
+
+/// What librdkafka calls back, all of it within `poll`.
+struct Context {
+    events: tokio_mpsc::UnboundedSender<Event>,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    closing: AtomicBool,
+    /// Commits that have not been answered.
+    commits: AtomicUsize,
+}
+
+impl Context {
+    fn take_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    }
+
+    fn emit(&self, event: Event) {
+        // Once the pipeline has gone, nobody needs to know.
+        let _gone = self.events.send(event);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.emit(Event::Problem {
+            error,
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        kind: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            // The close waits for this answer, and there is no loop any more that could give it later.
+            let answered = if assign {
+                Ok(())
+            } else {
+                unassign(consumer, list)
+            };
+            if let Err(error) = answered {
+                tracing::warn!(%error, "partitions could not be given back while closing");
+            }
+            return;
+        }
+        let partitions = list.elements().into_iter().map(|element| TopicPartition {
+            topic: element.topic().into(),
+            partition: element.partition(),
+        });
+        let partitions = partitions.collect();
+        let rebalance = Rebalance {
+            assign,
+            lost: !assign && consumer.assignment_lost(),
+            partitions,
+        };
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(rebalance);
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // Saturating, because leaving the group may answer for commits that were never ours.
+        let _ = self
+            .commits
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                Some(n.saturating_sub(1))
+            });
+        self.emit(Event::Committed(
+            result.map(|()| committed_positions(offsets)),
+        ));
+    }
+}
+
+/// The positions that the broker has accepted: errors may be those of single partitions.
+fn committed_positions(offsets: &TopicPartitionList) -> Positions {
+    let accepted = offsets
+        .elements()
+        .into_iter()
+        .filter(|element| element.error().is_ok());
+    accepted
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => Some((
+                TopicPartition {
+                    topic: element.topic().into(),
+                    partition: element.partition(),
+                },
+                offset,
+            )),
+            _ => None,
+        })
+        .collect()
+}
+
+fn list_of<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for TopicPartition { topic, partition } in partitions {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
+
+fn unassign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+struct PollLoop {
+    consumer: Arc<BaseConsumer<Context>>,
+    orders: mpsc::Receiver<Command>,
+    events: tokio_mpsc::UnboundedSender<Event>,
+    /// Partitions that the group waits for us to give back.
+    revoked: Vec<TopicPartition>,
+}
+
+impl PollLoop {
+    fn run(mut self) {
+        let last = loop {
+            if let Err(error) = self.poll() {
+                self.emit(Event::Fatal(error));
+                // The pipeline answers by closing, when its lanes have ended.
+                break self.orders.iter().find_map(|order| match order {
+                    Command::Close(positions) => Some(positions),
+                    Command::Commit(_) | Command::Release { .. } => None,
+                });
+            }
+            match self.obey() {
+                Obeyed::All => {}
+                Obeyed::Close(positions) => break Some(positions),
+            }
+        };
+        self.close(&last.unwrap_or_default());
+    }
+
+    fn emit(&self, event: Event) {
+        let _gone = self.events.send(event);
+    }
+
+    /// Serves what librdkafka has to say for at most [`POLL`].
+    fn poll(&mut self) -> Result<(), KafkaError> {
+        match self.consumer.poll(POLL) {
+            // Queues are split before partitions are assigned, so nothing is fetched into the main one.
+            Some(Ok(message)) => {
+                let (topic, partition, offset) =
+                    (message.topic(), message.partition(), message.offset());
+                tracing::error!(topic, partition, offset, "a record came by the wrong queue");
+                return Err(KafkaError::Canceled);
+            }
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
+            // Reported through the context, with its reason.
+            Some(Err(_)) | None => {}
+        }
+        while let Some(rebalance) = self.consumer.context().take_rebalance() {
+            if rebalance.assign {
+                self.assign(rebalance.partitions)?;
+            } else {
+                self.revoked.clone_from(&rebalance.partitions);
+                self.emit(Event::Revoked {
+                    partitions: rebalance.partitions,
+                    lost: rebalance.lost,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn assign(&self, partitions: Vec<TopicPartition>) -> Result<(), KafkaError> {
+        let list = list_of(&partitions);
+        // Split first: librdkafka keeps a forwarding that the application has set, so no record can slip into the main
+        // queue between the two calls.
+        let split = partitions
+            .into_iter()
+            .map(|partition| Source::split(&self.consumer, partition));
+        let sources: Option<Vec<Source>> = split.collect();
+        let Some(sources) = sources else {
+            return Err(KafkaError::Subscription(
+                "a partition has no queue".to_owned(),
+            ));
+        };
+        match self.consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list)?,
+            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list)?,
+        }
+        self.emit(Event::Assigned(sources));
+        Ok(())
+    }
+
+    fn obey(&mut self) -> Obeyed {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Command::Commit(positions)) => self.commit(&positions),
+                Ok(Command::Release { commit, partitions }) => {
+                    self.commit(&commit);
+                    self.revoked.clear();
+                    self.unassign(&partitions);
+                }
+                Ok(Command::Close(positions)) => return Obeyed::Close(positions),
+                Err(mpsc::TryRecvError::Disconnected) => return Obeyed::Close(Positions::new()),
+                Err(mpsc::TryRecvError::Empty) => return Obeyed::All,
+            }
+        }
+    }
+
+    fn unassign(&self, partitions: &[TopicPartition]) {
+        if let Err(error) = unassign(&self.consumer, &list_of(partitions)) {
+            tracing::warn!(%error, "partitions could not be given back; the group will take them");
+        }
+    }
+
+    fn commit(&self, positions: &Positions) {
+        if positions.is_empty() {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for (TopicPartition { topic, partition }, position) in positions {
+            let added = list.add_partition_offset(topic, *partition, Offset::Offset(*position));
+            added.expect("a position is an offset that Kafka gave");
+        }
+        self.consumer
+            .context()
+            .commits
+            .fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            self.consumer
+                .context()
+                .commits
+                .fetch_sub(1, Ordering::Relaxed);
+            self.emit(Event::Committed(Err(error)));
+        }
+    }
+
+    fn close(self, last: &Positions) {
+        self.commit(last);
+        let deadline = Instant::now() + LAST_COMMIT;
+        while self.consumer.context().commits.load(Ordering::Relaxed) > 0
+            && Instant::now() < deadline
+        {
+            // Trouble no longer matters, and there are no lanes left for a rebalance to concern.
+            let _ignored = self.consumer.poll(POLL);
+        }
+        self.consumer
+            .context()
+            .closing
+            .store(true, Ordering::Relaxed);
+        // A revocation that has not been answered is answered now, or the drop would wait for it for ever.
+        if !self.revoked.is_empty() {
+            self.unassign(&self.revoked);
+        }
+        while let Some(rebalance) = self.consumer.context().take_rebalance() {
+            if !rebalance.assign {
+                self.unassign(&rebalance.partitions);
+            }
+        }
+        drop(self.consumer);
+    }
+}
+
+enum Obeyed {
+    All,
+    Close(Positions),
+}

@@ -1,0 +1,31 @@
+//! The side towards Kafka: one thread that polls librdkafka, a queue for each partition, and the offsets that may be
+//! committed.
+//!
+//! Offsets are committed by us alone, as explicit positions, and never for what is not delivered and on disk.
+
+pub mod client;
+mod consumer;
+mod offsets;
+
+use std::sync::Arc;
+
+pub use consumer::{Command, Consumer, Event, Source, as_record};
+pub use offsets::Offsets;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// Positions to commit: for each partition the offset of the next record to read.
+pub type Positions = Vec<(TopicPartition, i64)>;

@@ -1,0 +1,78 @@
+//! How far one partition may be committed.
+
+use std::collections::VecDeque;
+
+/// What a lane has settled, in order of offset, and the watermark that follows from it.
+///
+/// Invariant: the watermark never passes a record that is neither delivered nor a dead letter, nor one whose exemplars
+/// the log does not hold. Offsets have gaps (compaction, transactions), so it is made of positions a lane has reached,
+/// never of counting.
+#[derive(Debug, Default)]
+pub struct Offsets {
+    /// Positions that wait for the log: everything before `position` is settled, and its exemplars are in the log once
+    /// `sequence` is.
+    waiting: VecDeque<Settled>,
+    watermark: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Settled {
+    position: i64,
+    sequence: u64,
+}
+
+impl Offsets {
+    /// Everything before `position` is delivered or a dead letter, and the last of its exemplars has the sequence
+    /// number `sequence` (0 if none has had any yet). Lanes settle in order.
+    pub fn settle(&mut self, position: i64, sequence: u64) {
+        match self.waiting.back_mut() {
+            Some(last) if last.sequence == sequence => last.position = position,
+            _ => self.waiting.push_back(Settled { position, sequence }),
+        }
+    }
+
+    /// The offset to commit when the log holds all exemplars up to the sequence number `logged`: that of the first
+    /// record that is not done. `None` until something is settled.
+    pub fn watermark(&mut self, logged: u64) -> Option<i64> {
+        while let Some(settled) = self
+            .waiting
+            .pop_front_if(|settled| settled.sequence <= logged)
+        {
+            self.watermark = Some(settled.position);
+        }
+        self.watermark
+    }
+
+    /// The position that the lane has settled up to, logged or not.
+    pub fn position(&self) -> Option<i64> {
+        self.waiting
+            .back()
+            .map(|settled| settled.position)
+            .or(self.watermark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_committed_before_anything_is_settled() {
+        assert_eq!(Offsets::default().watermark(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_position_waits_for_its_exemplars() {
+        let mut offsets = Offsets::default();
+        offsets.settle(10, 0);
+        offsets.settle(25, 7);
+        offsets.settle(31, 7);
+        offsets.settle(90, 9);
+        assert_eq!(offsets.watermark(0), Some(10));
+        assert_eq!(offsets.watermark(6), Some(10));
+        assert_eq!(offsets.watermark(8), Some(31));
+        assert_eq!(offsets.position(), Some(90));
+        assert_eq!(offsets.watermark(9), Some(90));
+        assert_eq!(offsets.watermark(9), Some(90));
+    }
+}

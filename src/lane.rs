@@ -1,0 +1,345 @@
+//! One partition's line from record to acknowledgement.
+//!
+//! Invariants: records leave in the order of their offsets; at most one request is in flight; an offset is settled only
+//! when everything before it is delivered or a dead letter. Lanes share nothing but the receiver and a budget of
+//! memory, so a slow one holds back no other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::dead_letter::{Letter, Put, Why};
+use crate::delivery::{Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
+use crate::kafka::{Source, TopicPartition, as_record};
+use crate::record::{DecodeError, Decoder, Limits};
+use crate::status::Severity;
+
+/// A lane yields to its request, and to other lanes, after so many records …
+const BURST_RECORDS: usize = 1024;
+/// … or so many bytes of them, whichever comes first.
+const BURST_BYTES: usize = 1 << 20;
+
+/// The memory that all lanes of the process share.
+pub struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+    freed: Notify,
+    gauge: Gauge,
+}
+
+impl Budget {
+    /// So many bytes; what is used is shown by `gauge`.
+    pub fn new(limit: usize, gauge: Gauge) -> Self {
+        Self {
+            limit,
+            used: AtomicUsize::new(0),
+            freed: Notify::new(),
+            gauge,
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.limit
+    }
+}
+
+/// What one lane holds of the budget; given back when dropped.
+struct Share {
+    budget: Arc<Budget>,
+    held: usize,
+}
+
+impl Share {
+    fn set(&mut self, bytes: usize) {
+        let budget = &self.budget;
+        let before = budget
+            .used
+            .fetch_add(bytes.wrapping_sub(self.held), Ordering::Relaxed);
+        let after = before.wrapping_add(bytes.wrapping_sub(self.held));
+        self.held = bytes;
+        budget.gauge.set(after as i64);
+        if before >= budget.limit && after < budget.limit {
+            budget.freed.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// What bounds a lane and its batches.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// What a batch may hold.
+    pub capacity: Capacity,
+    /// How long a batch that is not full waits for more.
+    pub linger: Duration,
+    /// What a record may be.
+    pub limits: Limits,
+}
+
+type InFlight = Pin<Box<dyn Future<Output = (Delivery, Outcome)> + Send>>;
+
+/// The way to the receiver: free, or with a request under way.
+enum Courier {
+    Idle(Delivery),
+    Busy(InFlight),
+}
+
+/// One partition's lane.
+pub struct Lane {
+    source: Source,
+    receiver: Arc<Receiver>,
+    stop: CancellationToken,
+    bounds: Bounds,
+    decoder: Decoder,
+    growing: Builder,
+    /// When the first record joined the growing batch.
+    begun: Option<Instant>,
+    /// A batch that a record did not fit into any more.
+    full: Option<Batch>,
+    in_flight_bytes: usize,
+    share: Share,
+    /// Whether the queue was empty when it was last asked.
+    drained: bool,
+    paused: bool,
+    undecodable_in_a_row: u32,
+}
+
+impl Lane {
+    /// A lane that reads `source` until `stop` is cancelled.
+    pub fn new(
+        source: Source,
+        receiver: Arc<Receiver>,
+        bounds: Bounds,
+        budget: Arc<Budget>,
+        stop: CancellationToken,
+    ) -> Self {
+        let TopicPartition { topic, partition } = source.partition.clone();
+        Self {
+            source,
+            receiver,
+            stop,
+            bounds,
+            decoder: Decoder::new(bounds.limits),
+            growing: Builder::new(topic, partition),
+            begun: None,
+            full: None,
+            in_flight_bytes: 0,
+            share: Share { budget, held: 0 },
+            drained: false,
+            paused: false,
+            undecodable_in_a_row: 0,
+        }
+    }
+
+    /// Runs until told to stop. Then it waits for the request in flight, if there is one, and drops the rest: that will
+    /// be read again by whoever gets the partition.
+    pub async fn run(mut self, delivery: Delivery) {
+        let budget = Arc::clone(&self.share.budget);
+        let mut courier = Courier::Idle(delivery);
+        loop {
+            // Before anything is asked of the budget, so that no release is missed.
+            let freed = budget.freed.notified();
+            if !self.drained && self.has_room() && self.read().await == Put::Stopped {
+                break;
+            }
+            courier = match courier {
+                Courier::Idle(delivery) => match self.next_batch() {
+                    Some(batch) => Courier::Busy(Box::pin(delivery.deliver(batch))),
+                    None => Courier::Idle(delivery),
+                },
+                busy => busy,
+            };
+            self.account();
+
+            let has_room = self.has_room();
+            let stop = self.stop.clone();
+            tokio::select! {
+                biased;
+                (delivery, outcome) = finished(&mut courier) => {
+                    self.in_flight_bytes = 0;
+                    if outcome == Outcome::Stopped || stop.is_cancelled() {
+                        break;
+                    }
+                    courier = Courier::Idle(delivery);
+                }
+                () = stop.cancelled(), if matches!(courier, Courier::Idle(_)) => break,
+                () = self.source.readable(), if self.drained && has_room => self.drained = false,
+                () = tokio::task::yield_now(), if !self.drained && has_room => {}
+                () = freed, if !has_room => {}
+                () = self.lingered(), if self.begun.is_some() => {}
+            }
+        }
+    }
+
+    fn component(&self) -> String {
+        format!("lane/{}/{}", self.receiver.name, self.source.partition)
+    }
+
+    /// Whether to read more.
+    fn has_room(&self) -> bool {
+        self.full.is_none()
+            && self.undecodable_in_a_row < GUARD
+            && !self.growing.is_full(self.bounds.capacity)
+            && !self.share.budget.is_exhausted()
+            && !self.stop.is_cancelled()
+    }
+
+    /// Reads a burst, until the queue is drained or there is no more room.
+    async fn read(&mut self) -> Put {
+        let (mut records, mut bytes) = (0, 0);
+        while records < BURST_RECORDS && bytes < BURST_BYTES && self.has_room() {
+            let message = match self.source.poll() {
+                Some(Ok(message)) => message,
+                // librdkafka reports trouble of a partition here, and by its own way to the pipeline; it goes on.
+                Some(Err(_)) => continue,
+                None => {
+                    self.drained = true;
+                    break;
+                }
+            };
+            let record = as_record(&self.source.partition.topic, &message);
+            records += 1;
+            bytes += record.payload.map_or(0, <[u8]>::len);
+            if record.payload.is_none_or(<[u8]>::is_empty) {
+                self.receiver.metrics.tombstones.inc();
+                self.growing.skip(record.offset);
+                continue;
+            }
+            match self.decoder.decode(&record) {
+                Ok(decoded) => {
+                    if !self.growing.fits(&decoded, self.bounds.capacity) {
+                        let TopicPartition { topic, partition } = self.source.partition.clone();
+                        self.full =
+                            std::mem::replace(&mut self.growing, Builder::new(topic, partition))
+                                .finish();
+                        self.begun = None;
+                    }
+                    self.growing.push(&record, &decoded);
+                    self.undecodable_in_a_row = 0;
+                }
+                Err(error) => {
+                    let offset = record.offset;
+                    let letter = Letter::new(&record, self.why(&error));
+                    drop(message);
+                    if let Put::Stopped = self.put_aside(letter, offset).await {
+                        return Put::Stopped;
+                    }
+                }
+            }
+        }
+        if records > 0 && self.begun.is_none() && !self.growing.is_empty() {
+            self.begun = Some(Instant::now());
+        }
+        self.receiver.metrics.records.inc_by(records as u64);
+        self.receiver.metrics.record_bytes.inc_by(bytes as u64);
+        Put::Kept
+    }
+
+    fn why(&self, error: &DecodeError) -> Why<'_> {
+        Why {
+            reason: error.reason(),
+            detail: error.to_string(),
+            status: None,
+            receiver: &self.receiver.name,
+        }
+    }
+
+    /// Keeps a record that cannot be decoded. When there are so many in a row that it cannot be the data, the lane
+    /// holds: it delivers what it has and reads no more.
+    async fn put_aside(&mut self, letter: Letter, offset: i64) -> Put {
+        if let Put::Stopped = self.receiver.dead_letters.put(letter, &self.stop).await {
+            return Put::Stopped;
+        }
+        self.growing.skip(offset);
+        self.undecodable_in_a_row += 1;
+        if self.undecodable_in_a_row == GUARD {
+            let message = format!(
+                "{GUARD} records in a row, up to offset {offset}, could not be decoded, so it is not the data; \
+                 holding. Check kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and \
+                 restart"
+            );
+            self.receiver
+                .status
+                .report(&self.component(), Severity::Failing, message);
+        }
+        Put::Kept
+    }
+
+    /// The next batch to send, if it is time. A batch that can still grow is not held back for that, but as long as
+    /// there are records to read at once, reading them first makes fewer and larger requests.
+    fn next_batch(&mut self) -> Option<Batch> {
+        let batch = match self.full.take() {
+            Some(full) => full,
+            None => {
+                let waits_for_more = self.has_room() && (!self.drained || !self.has_lingered());
+                if self.growing.is_empty() || waits_for_more {
+                    return None;
+                }
+                let TopicPartition { topic, partition } = self.source.partition.clone();
+                self.begun = None;
+                std::mem::replace(&mut self.growing, Builder::new(topic, partition)).finish()?
+            }
+        };
+        self.in_flight_bytes = batch.memory();
+        Some(batch)
+    }
+
+    fn has_lingered(&self) -> bool {
+        self.begun
+            .is_none_or(|begun| begun.elapsed() >= self.bounds.linger)
+    }
+
+    /// Waits until the growing batch has lingered; for ever, if it has already, since then only the request in flight
+    /// holds it back.
+    async fn lingered(&self) {
+        match self.begun {
+            Some(begun) if !self.has_lingered() => {
+                tokio::time::sleep_until((begun + self.bounds.linger).into()).await
+            }
+            _ => std::future::pending().await,
+        }
+    }
+
+    fn account(&mut self) {
+        let full = self.full.as_ref().map_or(0, Batch::memory);
+        self.share
+            .set(self.growing.memory() + full + self.in_flight_bytes);
+        self.set_paused(!self.has_room());
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        match (self.paused, paused) {
+            (false, true) => drop(self.receiver.metrics.paused.inc()),
+            (true, false) => drop(self.receiver.metrics.paused.dec()),
+            _ => {}
+        }
+        self.paused = paused;
+    }
+}
+
+impl Drop for Lane {
+    /// Also when a lane is given up, its trouble goes with it.
+    fn drop(&mut self) {
+        self.set_paused(false);
+        self.receiver.status.recover(&self.component());
+    }
+}
+
+/// The end of the request under way; never, if there is none.
+async fn finished(courier: &mut Courier) -> (Delivery, Outcome) {
+    match courier {
+        Courier::Busy(in_flight) => in_flight.await,
+        Courier::Idle(_) => std::future::pending().await,
+    }
+}

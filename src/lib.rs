@@ -1,0 +1,39 @@
+//! exemplar-bridge: metrics from Kafka to VictoriaMetrics, nothing lost.
+//!
+//! A tour, in the order a record travels:
+//!
+//! - [`kafka`]: the consumer group, a queue for each partition, and the offsets that may be committed;
+//! - [`lane`]: one partition's line from record to acknowledgement;
+//! - [`record`]: what a record holds: detection, the walk, what joins it to others;
+//! - [`delivery`]: batches, one attempt, and what follows from its answer;
+//! - [`dead_letter`]: records that cannot be delivered;
+//! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
+//! - [`config`], [`cli`], [`check`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
+//!
+//! `ARCHITECTURE.md` says why it is so, and which test holds which promise.
+
+pub mod api;
+pub mod bridge;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod dead_letter;
+pub mod delivery;
+pub mod kafka;
+pub mod lane;
+pub mod log;
+pub mod metrics;
+pub mod pipeline;
+pub mod record;
+pub mod status;
+
+/// An error and all that caused it, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

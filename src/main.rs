@@ -1,0 +1,104 @@
+//! The thin start: parse, configure, do what was asked, and answer by exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use exemplar_bridge::cli::{self, Cli, Exit, Task};
+use exemplar_bridge::config::{self, Config};
+use exemplar_bridge::{bridge, check, dead_letter, kafka, log};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = cli::parse(&kafka::client::librdkafka());
+    let exit = perform(&cli).unwrap_or_else(|error| {
+        // A reader such as `head` that has seen enough is no failure.
+        let gone = error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>());
+        if gone
+            .map(io::Error::kind)
+            .any(|kind| kind == io::ErrorKind::BrokenPipe)
+        {
+            return Exit::Fine;
+        }
+        eprintln!("exemplar-bridge: {error:#}");
+        Exit::Failed
+    });
+    exit.into()
+}
+
+fn perform(cli: &Cli) -> anyhow::Result<Exit> {
+    let mut out = io::stdout().lock();
+    if cli.task() == Task::ShowSchema {
+        writeln!(out, "{:#}", config::schema())?;
+        return Ok(Exit::Fine);
+    }
+    let config = match config::load(&cli.sources()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(Exit::Configuration);
+        }
+    };
+    match cli.task() {
+        Task::ShowSchema | Task::ShowConfig => writeln!(out, "{}", cli::show(&config))?,
+        Task::ListDeadLetters { directory, json } => {
+            let directory = directory.unwrap_or(config.dead_letter.directory);
+            dead_letter::list(&directory, json, &mut out, &mut io::stderr())?;
+        }
+        Task::ShowDeadLetter {
+            directory,
+            which,
+            form,
+        } => {
+            let directory = directory.unwrap_or(config.dead_letter.directory);
+            dead_letter::show(&directory, &which, form, &mut out)?;
+        }
+        Task::Check => {
+            install_crypto();
+            let runtime = tokio::runtime::Runtime::new().context("no threads")?;
+            return Ok(runtime.block_on(check::check(config, |line| println!("{line}"))));
+        }
+        Task::Run => return run(config),
+    }
+    Ok(Exit::Fine)
+}
+
+fn run(config: Config) -> anyhow::Result<Exit> {
+    log::init(&config.log).map_err(|error| anyhow::anyhow!(error))?;
+    install_crypto();
+    let runtime = tokio::runtime::Runtime::new().context("no threads")?;
+    runtime.block_on(async {
+        let shutdown = signalled()?;
+        bridge::run(config, shutdown).await?;
+        anyhow::Ok(())
+    })?;
+    Ok(Exit::Fine)
+}
+
+/// Done at the first SIGTERM or SIGINT; a second one ends the process at once. What was not committed is read again.
+fn signalled() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let (sent, received) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        };
+        next().await;
+        let _gone = sent.send(());
+        next().await;
+        tracing::warn!("stopping at once");
+        std::process::exit(Exit::Failed as i32);
+    });
+    Ok(async { drop(received.await) })
+}
+
+/// One implementation of TLS for the process, chosen here and not by whichever dependency comes first.
+fn install_crypto() {
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    installed.expect("nothing else installs one");
+}

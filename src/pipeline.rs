@@ -1,0 +1,654 @@
+//! One receiver's pipeline: its consumer, a lane for each assigned partition, and what is committed.
+//!
+//! Offsets are committed in this order: snapshot the watermarks; fsync what keeps records that were not delivered;
+//! commit the snapshot, for partitions still owned. A commit that fails is repeated with the next.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::KafkaError;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::dead_letter::DeadLetters;
+use crate::delivery::{Capacity, Client, ClientError, Delivery, Receiver, Verdict};
+use crate::kafka::client::{Observer, consumer_config};
+use crate::kafka::{Command, Consumer, Event, Offsets, Positions, Source, TopicPartition};
+use crate::lane::{Bounds, Budget, Lane};
+use crate::metrics::{PartitionLabels, PipelineMetrics, ReasonLabel};
+use crate::record::Limits;
+use crate::status::{Severity, Status};
+
+/// How often the ends of the partitions are asked for, and so how old the lag may be.
+const LAG_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What all pipelines share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The whole configuration.
+    pub config: Arc<Config>,
+    /// Where trouble is reported.
+    pub status: Status,
+    /// Memory for records and batches.
+    pub budget: Arc<Budget>,
+    /// Where records go that cannot be delivered.
+    pub dead_letters: DeadLetters,
+}
+
+/// Why a pipeline ends before it is told to.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The receiver's client cannot be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// librdkafka refuses a property, or gives up for good.
+    #[error("Kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    /// A lane has panicked: a bug. Nothing is committed that it has not settled.
+    #[error("the lane of a partition ended unexpectedly: {0}")]
+    Lane(#[from] JoinError),
+    /// A lane ended that nobody stopped: a bug too.
+    #[error("the lane of {0} ended by itself")]
+    LaneEnded(TopicPartition),
+}
+
+/// A pipeline that has been set up and can be run.
+pub struct Pipeline {
+    shared: Shared,
+    name: String,
+    group_id: String,
+    receiver: Arc<Receiver>,
+    metrics: Arc<PipelineMetrics>,
+    bounds: Bounds,
+    lanes: HashMap<TopicPartition, Running>,
+    tasks: JoinSet<()>,
+    leaving: Option<Leaving>,
+    /// Ends of partitions, as last asked for.
+    ends: HashMap<TopicPartition, i64>,
+    /// What librdkafka last complained of, to say why there is no assignment.
+    problem: Option<String>,
+    committing: bool,
+    /// Since when something settled waits to be committed.
+    uncommitted_since: Option<Instant>,
+}
+
+struct Running {
+    stop: CancellationToken,
+    abort: AbortHandle,
+    offsets: Arc<Mutex<Offsets>>,
+    committed: Option<i64>,
+    /// Where the group began to read, until the lane has settled something.
+    beginning: Option<i64>,
+}
+
+impl Running {
+    fn offsets(&self) -> std::sync::MutexGuard<'_, Offsets> {
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What may be committed and has not been.
+    fn uncommitted(&self) -> Option<i64> {
+        // No exemplars are logged yet, so none is waited for.
+        self.offsets()
+            .watermark(u64::MAX)
+            .filter(|watermark| self.committed != Some(*watermark))
+    }
+}
+
+/// Partitions that a rebalance takes away, while their lanes end.
+struct Leaving {
+    partitions: Vec<TopicPartition>,
+    running: HashSet<TopicPartition>,
+    deadline: tokio::time::Instant,
+}
+
+/// Positions on their way: synced to disk, or not.
+type Syncing = Pin<Box<dyn Future<Output = Result<Positions, wal::Error>> + Send>>;
+
+type Observation = tokio::task::JoinHandle<(Observer, Result<Observed, KafkaError>)>;
+
+/// What an [`Observer`] has seen.
+struct Observed {
+    ends: HashMap<TopicPartition, i64>,
+    beginnings: HashMap<TopicPartition, i64>,
+    /// Whether there is anything to read at all, if that was asked.
+    topics_exist: Option<bool>,
+}
+
+impl Pipeline {
+    /// Sets up receiver number `index` of the configuration.
+    ///
+    /// # Errors
+    /// If its client cannot be made.
+    ///
+    /// # Panics
+    /// If there is no such receiver.
+    pub fn new(
+        shared: Shared,
+        index: usize,
+        metrics: PipelineMetrics,
+    ) -> Result<Self, PipelineError> {
+        let config = Arc::clone(&shared.config);
+        let remote = &config.remote_write[index];
+        let metrics = Arc::new(metrics);
+        let receiver = Arc::new(Receiver {
+            name: remote.name.clone(),
+            client: Client::new(remote)?,
+            permits: Semaphore::new(remote.max_in_flight),
+            isolate_after: remote.isolate_after.get(),
+            dead_letters: shared.dead_letters.clone(),
+            status: shared.status.clone(),
+            metrics: Arc::clone(&metrics),
+        });
+        let bounds = Bounds {
+            capacity: Capacity {
+                bytes: remote.max_batch_bytes.as_usize(),
+                samples: remote.max_batch_samples,
+            },
+            linger: remote.linger.get(),
+            limits: Limits {
+                format: config.kafka.format,
+                max_record_bytes: config.limits.max_record_bytes.as_usize(),
+            },
+        };
+        Ok(Self {
+            name: remote.name.clone(),
+            group_id: config.group_id(index).expect("the receiver is there"),
+            receiver,
+            metrics,
+            bounds,
+            lanes: HashMap::new(),
+            tasks: JoinSet::new(),
+            leaving: None,
+            ends: HashMap::new(),
+            problem: None,
+            committing: false,
+            uncommitted_since: None,
+            shared,
+        })
+    }
+
+    /// Runs until told to stop, then drains. In between it ends only for what a restart may mend.
+    ///
+    /// # Errors
+    /// If librdkafka gives up or a lane panics. What is settled is committed all the same, if it still can be.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), PipelineError> {
+        self.report_group("joining the group");
+        tokio::spawn(ask_canary(Arc::clone(&self.receiver), stop.clone()));
+        let observer = Observer::new(&self.shared.config, &self.group_id)?;
+        let Some((observer, partitions)) = self.first_look(observer, &stop).await else {
+            return Ok(());
+        };
+
+        let config = consumer_config(&self.shared.config, &self.group_id, partitions);
+        let (consumer, mut events) = Consumer::start(&config, &self.shared.config.kafka.topics)?;
+        let ended = self.conduct(&consumer, &mut events, observer, &stop).await;
+        self.close(consumer).await;
+        ended
+    }
+
+    fn group_component(&self) -> String {
+        format!("kafka/{}/group", self.name)
+    }
+
+    fn broker_component(&self) -> String {
+        format!("kafka/{}/brokers", self.name)
+    }
+
+    fn topics_component(&self) -> String {
+        format!("kafka/{}/topics", self.name)
+    }
+
+    fn report_group(&self, what: &str) {
+        let problem = self
+            .problem
+            .as_ref()
+            .map_or(String::new(), |problem| format!(": {problem}"));
+        let message = format!("{what} {}{problem}", self.group_id);
+        self.shared
+            .status
+            .report(&self.group_component(), Severity::Failing, message);
+    }
+
+    fn report_brokers(&self, error: &KafkaError) {
+        let message = format!(
+            "no answer from the brokers at {}; check kafka.brokers and kafka.properties: {error}",
+            self.shared.config.kafka.brokers
+        );
+        self.shared
+            .status
+            .report(&self.broker_component(), Severity::Failing, message);
+    }
+
+    fn report_topics(&self, exist: bool) {
+        let topics = self.shared.config.kafka.topics.join(", ");
+        match exist {
+            true => self.shared.status.recover(&self.topics_component()),
+            false => self.shared.status.report(
+                &self.topics_component(),
+                Severity::Failing,
+                format!("no topic exists, or may be read, of those in kafka.topics: {topics}"),
+            ),
+        }
+    }
+
+    /// Asks how many partitions there are, as often as it takes; `None` if told to stop before anybody answers.
+    async fn first_look(
+        &self,
+        mut observer: Observer,
+        stop: &CancellationToken,
+    ) -> Option<(Observer, usize)> {
+        loop {
+            let topics = self.shared.config.kafka.topics.clone();
+            let look = tokio::task::spawn_blocking(move || {
+                let partitions = observer.partitions(&topics);
+                (observer, partitions)
+            });
+            let (returned, partitions) = tokio::select! {
+                () = stop.cancelled() => return None,
+                look = look => look.expect("asking does not panic"),
+            };
+            observer = returned;
+            match partitions {
+                Ok(partitions) => {
+                    self.shared.status.recover(&self.broker_component());
+                    self.report_topics(!partitions.is_empty());
+                    return Some((observer, partitions.len()));
+                }
+                Err(error) => self.report_brokers(&error),
+            }
+        }
+    }
+
+    /// The pipeline's whole life between joining the group and draining.
+    async fn conduct(
+        &mut self,
+        consumer: &Consumer,
+        events: &mut mpsc::UnboundedReceiver<Event>,
+        observer: Observer,
+        stop: &CancellationToken,
+    ) -> Result<(), PipelineError> {
+        let mut commit_tick = tokio::time::interval(self.shared.config.kafka.commit_interval.get());
+        commit_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut lag_tick = tokio::time::interval(LAG_INTERVAL);
+        lag_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut observer = Some(observer);
+        let mut observation: Option<Observation> = None;
+        let mut syncing: Option<Syncing> = None;
+        loop {
+            let leaving_until = self.leaving.as_ref().map(|leaving| leaving.deadline);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                event = events.recv() => match event {
+                    Some(Event::Fatal(error)) => return Err(error.into()),
+                    None => return Err(KafkaError::Canceled.into()),
+                    Some(event) => self.handle(event, consumer).await,
+                },
+                Some(ended) = self.tasks.join_next_with_id() => match ended {
+                    Ok((id, ())) => self.lane_ended(id, consumer).await?,
+                    Err(error) if error.is_cancelled() => {}
+                    Err(error) => return Err(error.into()),
+                },
+                () = until(leaving_until), if leaving_until.is_some() => self.release(consumer).await,
+                synced = pending(&mut syncing), if syncing.is_some() => {
+                    syncing = None;
+                    self.commit_synced(synced, consumer);
+                }
+                _ = commit_tick.tick() => {
+                    self.metrics.commit_age.set(self.uncommitted_since);
+                    if syncing.is_none() && !self.committing {
+                        syncing = self.begin_commit();
+                    }
+                }
+                Ok((returned, observed)) = pending(&mut observation), if observation.is_some() => {
+                    observation = None;
+                    observer = Some(returned);
+                    self.observed(observed);
+                }
+                _ = lag_tick.tick(), if observer.is_some() => {
+                    observation = observer.take().map(|observer| self.observe(observer));
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: Event, consumer: &Consumer) {
+        match event {
+            Event::Assigned(sources) => {
+                self.count_rebalance("assigned");
+                self.problem = None;
+                self.shared.status.recover(&self.group_component());
+                tracing::info!(group = self.group_id, partitions = ?names(sources.iter().map(|s| &s.partition)), "assigned");
+                for source in sources {
+                    self.start_lane(source);
+                }
+            }
+            Event::Revoked { partitions, lost } => {
+                self.count_rebalance(if lost { "lost" } else { "revoked" });
+                tracing::info!(group = self.group_id, lost, partitions = ?names(&partitions), "revoked");
+                self.revoke(partitions, lost, consumer).await;
+            }
+            Event::Committed(Ok(positions)) => {
+                self.committing = false;
+                self.metrics.commits.inc();
+                for (partition, position) in positions {
+                    if let Some(lane) = self.lanes.get_mut(&partition) {
+                        lane.committed = Some(position);
+                    }
+                }
+                if self.lanes.values().all(|lane| lane.uncommitted().is_none()) {
+                    self.uncommitted_since = None;
+                } else {
+                    // What was settled after the snapshot is at most one interval old.
+                    self.uncommitted_since = Some(Instant::now());
+                }
+            }
+            Event::Committed(Err(error)) => {
+                self.committing = false;
+                self.metrics.failed_commits.inc();
+                tracing::warn!(group = self.group_id, %error, "a commit failed and will be repeated");
+            }
+            Event::Problem { error, reason } => {
+                tracing::debug!(group = self.group_id, %error, reason, "librdkafka reports trouble");
+                self.problem = Some(reason);
+                if self.shared.status.has(&self.group_component()) {
+                    self.report_group("not yet a member of group");
+                }
+            }
+            // The caller has taken it.
+            Event::Fatal(_) => {}
+        }
+    }
+
+    fn count_rebalance(&self, reason: &'static str) {
+        self.metrics
+            .rebalances
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
+    }
+
+    fn start_lane(&mut self, source: Source) {
+        let partition = source.partition.clone();
+        let stop = CancellationToken::new();
+        let offsets = Arc::new(Mutex::new(Offsets::default()));
+        let receiver = Arc::clone(&self.receiver);
+        let delivery = Delivery::new(
+            Arc::clone(&receiver),
+            partition.clone(),
+            self.bounds.limits,
+            Arc::clone(&offsets),
+            stop.clone(),
+        );
+        let lane = Lane::new(
+            source,
+            receiver,
+            self.bounds,
+            Arc::clone(&self.shared.budget),
+            stop.clone(),
+        );
+        let abort = self.tasks.spawn(lane.run(delivery));
+        self.lanes.insert(
+            partition,
+            Running {
+                stop,
+                abort,
+                offsets,
+                committed: None,
+                beginning: None,
+            },
+        );
+        self.metrics.partitions.set(self.lanes.len() as i64);
+    }
+
+    async fn revoke(&mut self, partitions: Vec<TopicPartition>, lost: bool, consumer: &Consumer) {
+        let mut running = HashSet::new();
+        for partition in &partitions {
+            if let Some(lane) = self.lanes.get(partition) {
+                lane.stop.cancel();
+                running.insert(partition.clone());
+            }
+        }
+        if lost {
+            // They belong to somebody else already: nothing of them may be waited for or committed.
+            for partition in &partitions {
+                self.forget(partition);
+            }
+            consumer.send(Command::Release {
+                commit: Positions::new(),
+                partitions,
+            });
+            return;
+        }
+        let deadline = tokio::time::Instant::now() + self.shared.config.kafka.revoke_timeout.get();
+        self.leaving = Some(Leaving {
+            partitions,
+            running,
+            deadline,
+        });
+        self.release_if_done(consumer).await;
+    }
+
+    async fn lane_ended(&mut self, task: Id, consumer: &Consumer) -> Result<(), PipelineError> {
+        // One that has been given up already is not among them any more.
+        let Some((partition, lane)) = self.lanes.iter().find(|(_, lane)| lane.abort.id() == task)
+        else {
+            return Ok(());
+        };
+        if !lane.stop.is_cancelled() {
+            return Err(PipelineError::LaneEnded(partition.clone()));
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.running.remove(partition);
+        }
+        self.release_if_done(consumer).await;
+        Ok(())
+    }
+
+    async fn release_if_done(&mut self, consumer: &Consumer) {
+        if self
+            .leaving
+            .as_ref()
+            .is_some_and(|leaving| leaving.running.is_empty())
+        {
+            self.release(consumer).await;
+        }
+    }
+
+    /// Gives leaving partitions back, with what their lanes have settled until now.
+    async fn release(&mut self, consumer: &Consumer) {
+        let Some(leaving) = self.leaving.take() else {
+            return;
+        };
+        let commit = self.uncommitted(|partition| leaving.partitions.contains(partition));
+        // Forgotten first: a late answer must not settle anything any more.
+        for partition in &leaving.partitions {
+            self.forget(partition);
+        }
+        let commit = match self.shared.dead_letters.sync().await {
+            Ok(()) => commit,
+            Err(error) => {
+                self.report_sync(&error);
+                Positions::new()
+            }
+        };
+        consumer.send(Command::Release {
+            commit,
+            partitions: leaving.partitions,
+        });
+    }
+
+    fn forget(&mut self, partition: &TopicPartition) {
+        if let Some(lane) = self.lanes.remove(partition) {
+            lane.abort.abort();
+        }
+        self.ends.remove(partition);
+        self.metrics.lag.remove(&PartitionLabels::from(partition));
+        self.metrics.partitions.set(self.lanes.len() as i64);
+    }
+
+    fn uncommitted(&self, which: impl Fn(&TopicPartition) -> bool) -> Positions {
+        let lanes = self.lanes.iter().filter(|(partition, _)| which(partition));
+        lanes
+            .filter_map(|(partition, lane)| Some((partition.clone(), lane.uncommitted()?)))
+            .collect()
+    }
+
+    /// Snapshots the watermarks and begins to sync what must be on disk before they are committed.
+    fn begin_commit(&mut self) -> Option<Syncing> {
+        let positions = self.uncommitted(|_| true);
+        if positions.is_empty() {
+            self.uncommitted_since = None;
+            return None;
+        }
+        self.uncommitted_since.get_or_insert_with(Instant::now);
+        let dead_letters = self.shared.dead_letters.clone();
+        Some(Box::pin(async move {
+            dead_letters.sync().await.map(|()| positions)
+        }))
+    }
+
+    fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
+        match synced {
+            Ok(mut positions) => {
+                positions.retain(|(partition, _)| self.lanes.contains_key(partition));
+                if !positions.is_empty() {
+                    self.committing = true;
+                    consumer.send(Command::Commit(positions));
+                }
+            }
+            Err(error) => self.report_sync(&error),
+        }
+    }
+
+    fn report_sync(&self, error: &wal::Error) {
+        tracing::error!(%error, "nothing is committed, because dead letters cannot be synced to disk");
+    }
+
+    fn observe(&self, observer: Observer) -> Observation {
+        let (mut partitions, mut unknown) = (Vec::new(), Vec::new());
+        for (partition, lane) in &self.lanes {
+            partitions.push(partition.clone());
+            if lane.beginning.is_none() {
+                unknown.push(partition.clone());
+            }
+        }
+        let topics = self.shared.config.kafka.topics.clone();
+        tokio::task::spawn_blocking(move || {
+            let observe = || {
+                let topics_exist = match partitions.is_empty() {
+                    true => Some(!observer.partitions(&topics)?.is_empty()),
+                    false => None,
+                };
+                let beginnings = if unknown.is_empty() {
+                    HashMap::new()
+                } else {
+                    observer.beginnings(&unknown)?
+                };
+                Ok(Observed {
+                    ends: observer.ends(&partitions)?,
+                    beginnings,
+                    topics_exist,
+                })
+            };
+            let observed = observe();
+            (observer, observed)
+        })
+    }
+
+    fn observed(&mut self, observed: Result<Observed, KafkaError>) {
+        let observed = match observed {
+            Ok(observed) => observed,
+            Err(error) => return self.report_brokers(&error),
+        };
+        self.shared.status.recover(&self.broker_component());
+        self.report_topics(observed.topics_exist.unwrap_or(true));
+        self.ends.extend(observed.ends);
+        for (partition, beginning) in observed.beginnings {
+            if let Some(lane) = self.lanes.get_mut(&partition) {
+                lane.beginning = Some(beginning);
+            }
+        }
+        for (partition, lane) in &self.lanes {
+            let position = lane.offsets().position().or(lane.beginning);
+            if let (Some(end), Some(position)) = (self.ends.get(partition), position) {
+                let lag = self
+                    .metrics
+                    .lag
+                    .get_or_create(&PartitionLabels::from(partition));
+                lag.set((end - position).max(0));
+            }
+        }
+    }
+
+    /// Stops all lanes, waits for their requests in flight, commits and leaves the group.
+    async fn close(mut self, consumer: Consumer) {
+        for lane in self.lanes.values() {
+            lane.stop.cancel();
+        }
+        let drain = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.shared.config.kafka.drain_timeout.get(), drain)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                group = self.group_id,
+                "requests were still in flight after kafka.drain_timeout; what they hold will be delivered again"
+            );
+        }
+        let positions = self.uncommitted(|_| true);
+        // The queues must be gone before the consumer is.
+        self.tasks.shutdown().await;
+        let positions = match self.shared.dead_letters.sync().await {
+            Ok(()) => positions,
+            Err(error) => {
+                self.report_sync(&error);
+                Positions::new()
+            }
+        };
+        consumer.send(Command::Close(positions));
+        let joined = tokio::task::spawn_blocking(|| consumer.join()).await;
+        joined.expect("joining does not panic");
+        tracing::info!(group = self.group_id, "left the group");
+    }
+}
+
+/// Asks a receiver, before there is data, whether it takes anything at all.
+async fn ask_canary(receiver: Arc<Receiver>, stop: CancellationToken) {
+    let attempt = tokio::select! {
+        () = stop.cancelled() => return,
+        attempt = receiver.client.canary() => attempt,
+    };
+    match attempt.verdict {
+        Verdict::Delivered => {
+            tracing::info!(receiver = receiver.name, url = %receiver.client.url(), "receiver is there")
+        }
+        Verdict::Retry { cause, .. } => receiver.waiting(&cause),
+        verdict => receiver.misconfigured(&verdict.to_string()),
+    }
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of a future, if there is one; never otherwise.
+async fn pending<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn names<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Vec<String> {
+    partitions.into_iter().map(ToString::to_string).collect()
+}

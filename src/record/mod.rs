@@ -1,0 +1,60 @@
+//! What a Kafka record holds: detection of its format, the walk over its protobuf, and what joins it to others.
+//!
+//! Pure: no I/O, no clock, no state that outlives a record. Nothing here may let a record through that the walk has
+//! not accepted: one bad record would poison the records it is joined with.
+
+mod decode;
+mod shape;
+pub mod snappy;
+mod walk;
+mod wire;
+
+pub use decode::{Content, DecodeError, Decoded, Decoder, Limits};
+pub use walk::{Counts, Found, WalkError, walk};
+pub use wire::WireError;
+
+/// A record as Kafka delivered it, borrowed from the client's buffer.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// The topic it was read from.
+    pub topic: &'a str,
+    /// The partition of that topic.
+    pub partition: i32,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since the epoch; `None` if the record has none.
+    pub timestamp: Option<i64>,
+    /// The key as it came.
+    pub key: Option<&'a [u8]>,
+    /// Names and values in the order they came; names may repeat.
+    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    /// The value as it came; `None` is a tombstone.
+    pub payload: Option<&'a [u8]>,
+}
+
+impl Record<'_> {
+    /// The value of the first header of that name, compared without case, as HTTP does.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let (_, value) = self
+            .headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        *value
+    }
+
+    /// Bytes that it holds: key, headers and value.
+    pub fn len(&self) -> usize {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
+        self.key.map_or(0, <[u8]>::len)
+            + self.payload.map_or(0, <[u8]>::len)
+            + headers.sum::<usize>()
+    }
+
+    /// Whether it holds nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine does not have: Debian's packages, parts of the Rust toolchain,
+# and Kafka's jars. If nothing is missing, nothing is asked of the network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { echo "deps: $*" >&2; }
+
+# Packages, each with a program that it brings: whoever has the program from elsewhere is served as well.
+programs=(
+    gcc:gcc
+    g++:g++
+    make:make
+    pkg-config:pkg-config
+    java:default-jre-headless
+    mvn:maven
+    kcat:kcat
+    prometheus:prometheus
+    prometheus-node-exporter:prometheus-node-exporter
+    victoria-metrics:victoria-metrics
+)
+missing=()
+for program in "${programs[@]}"; do
+    command -v "${program%%:*}" >/dev/null || missing+=("${program#*:}")
+done
+pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev)
+
+install_packages() {
+    local as_root=() policy=/usr/sbin/policy-rc.d
+    if ! command -v apt-get >/dev/null; then
+        say "not a Debian, please install by hand: $*"
+        exit 1
+    fi
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+
+    # Debian starts a server when it is installed. The tests start their own: so forbid it as long as this takes.
+    if [ ! -e "$policy" ]; then
+        # shellcheck disable=SC2064 # what is in the variables now
+        trap "${as_root[*]} rm -f $policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod 755 "$policy"
+    fi
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    # Nor when the machine is started next.
+    if [ -d /run/systemd/system ]; then
+        for package in "$@"; do
+            case $package in
+                prometheus | prometheus-node-exporter | victoria-metrics)
+                    "${as_root[@]}" systemctl disable --quiet "$package.service"
+                    ;;
+            esac
+        done
+    fi
+}
+
+if [ ${#missing[@]} -gt 0 ]; then
+    say "installing ${missing[*]}"
+    install_packages "${missing[@]}"
+fi
+
+for component in rustfmt clippy; do
+    subcommand=${component/rustfmt/fmt}
+    if ! cargo "$subcommand" --version >/dev/null 2>&1; then
+        say "installing $component"
+        rustup component add "$component"
+    fi
+done
+
+# The jars are complete once the file that names them lies beside them.
+libs=target/kafka/libs
+if ! cmp -s testkit/kafka/pom.xml "$libs/pom.xml"; then
+    say "fetching Kafka's jars"
+    rm -rf "$libs"
+    mvn --batch-mode --quiet -Dstyle.color=never --file testkit/kafka/pom.xml dependency:copy-dependencies "-DoutputDirectory=$PWD/$libs"
+    cp testkit/kafka/pom.xml "$libs/pom.xml"
+fi

@@ -1,0 +1,40 @@
+//! What tests and benchmarks of the bridge stand on: real servers, scripted ones, and traffic.
+//!
+//! - servers, each a process of its own on free ports and in a directory of its own: [`Kafka`], [`VictoriaMetrics`],
+//!   [`Prometheus`], [`NodeExporter`], and the bridge itself, [`Bridge`]; `make deps` installs what they need;
+//! - servers inside the test's process: [`Receiver`], a remote-write receiver that does as it is told, and [`Relay`], which
+//!   puts what a real Prometheus sends on a topic;
+//! - [`Producer`] and [`traffic`], what is put on topics: real captures, numbered samples, garbage;
+//! - [`Samples`], what any of them holds, to be compared;
+//! - [`eventually`], the one place that sleeps.
+//!
+//! Everything here panics when a server does not do its part: there is nothing a test could do about it. A process and
+//! its directory are gone when its handle is dropped, and also when the test's process ends in any other way. With
+//! `TESTKIT_KEEP=1` in the environment, directories (data, configuration, logs) stay for a look.
+
+mod bridge;
+mod eventually;
+mod http;
+mod kafka;
+mod metrics;
+mod process;
+mod producer;
+mod prometheus;
+mod receiver;
+mod relay;
+mod samples;
+pub mod traffic;
+mod victoria_metrics;
+
+pub use bridge::{Bridge, BridgeBuilder};
+pub use eventually::{Outcome, PATIENCE, eventually};
+pub use http::{get, post, post_write};
+pub use kafka::{Consumed, Kafka};
+pub use metrics::Metrics;
+pub use process::{free_port, unique};
+pub use producer::{Compression, Delivery, Producer, Record};
+pub use prometheus::{NodeExporter, Prometheus, PrometheusBuilder};
+pub use receiver::{Answer, Attempt, Receiver, Recording, Request};
+pub use relay::{Relay, Spread};
+pub use samples::{Labels, Samples, Value, count, samples_of};
+pub use victoria_metrics::VictoriaMetrics;

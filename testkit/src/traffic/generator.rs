@@ -1,0 +1,93 @@
+//! Write requests made up for tests. The same arguments give the same request.
+
+use std::ops::Range;
+
+use proto::remote_write::{Exemplar, Label, Sample, TimeSeries, WriteRequest};
+
+/// The time at which made-up samples begin, in milliseconds since the epoch: 2025-06-15T15:06:40Z.
+pub const START: i64 = 1_750_000_000_000;
+
+/// How many series [`lifelike`] traffic has; then it begins with the first again, one scrape later.
+const LIFELIKE_SERIES: u64 = 100_000;
+const SCRAPE_INTERVAL_MS: i64 = 15_000;
+
+/// Labels from pairs, which have to be sorted by name as the protocol demands.
+pub fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {
+    assert!(pairs.is_sorted_by(|a, b| a.0 < b.0), "labels are sorted by name: {pairs:?}");
+    let label = |&(name, value): &(&str, &str)| Label { name: name.into(), value: value.into() };
+    pairs.iter().map(label).collect()
+}
+
+/// A sample; the timestamp is in milliseconds since the epoch.
+pub fn sample(timestamp: i64, value: f64) -> Sample {
+    Sample { value, timestamp }
+}
+
+/// A request of series with their samples.
+pub fn request(series: impl IntoIterator<Item = (Vec<Label>, Vec<Sample>)>) -> WriteRequest {
+    let series = series.into_iter();
+    let series = series.map(|(labels, samples)| TimeSeries { labels, samples, ..TimeSeries::default() });
+    WriteRequest { timeseries: series.collect(), metadata: Vec::new() }
+}
+
+/// A request in which each series of `series` has a sample for each number of `numbers`, which is its value, and its time
+/// in milliseconds after [`START`]: so every sample can be told from every other, and what is lost or repeated be named.
+pub fn numbered(series: Range<u64>, numbers: Range<i64>) -> WriteRequest {
+    request(series.map(|series| {
+        let labels = labels(&[("__name__", "numbered"), ("job", "testkit"), ("series", &series.to_string())]);
+        (labels, numbers.clone().map(|number| sample(START + number, number as f64)).collect())
+    }))
+}
+
+/// The labels of a series as a service in a cluster has them: eleven, some 240 bytes of text. Neighbours have most of
+/// them in common.
+pub fn series(number: u64) -> Vec<Label> {
+    const BUCKETS: [&str; 12] =
+        ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"];
+    const HANDLERS: [&str; 8] =
+        ["cart", "checkout", "orders", "payments", "products", "recommendations", "search", "shipping"];
+    let handler = number / BUCKETS.len() as u64;
+    let pod = handler / HANDLERS.len() as u64;
+    let mut random = fastrand::Rng::with_seed(pod);
+    let mut word = |length| -> String { (0..length).map(|_| random.lowercase()).collect() };
+    let (name, set) = (word(5), word(9));
+    labels(&[
+        ("__name__", "http_server_request_duration_seconds_bucket"),
+        ("cluster", "production-eu-central-1"),
+        ("container", "storefront-api"),
+        ("handler", &format!("/api/v2/{}/{{id}}", HANDLERS[(handler % HANDLERS.len() as u64) as usize])),
+        ("instance", &format!("10.{}.{}.{}:8080", pod >> 16 & 255, pod >> 8 & 255, pod & 255)),
+        ("job", "shop/storefront-api-metrics"),
+        ("le", BUCKETS[(number % BUCKETS.len() as u64) as usize]),
+        ("namespace", "shop-production"),
+        ("node", &format!("ip-10-0-{}-{}.eu-central-1.compute.internal", pod >> 8 & 255, pod & 255)),
+        ("pod", &format!("storefront-api-{set}-{name}")),
+        ("service", "storefront-api"),
+    ])
+}
+
+/// Request `number` of a stream of lifelike ones, with so many samples, one a series: 100,000 series and a scrape every
+/// 15 s. No two requests of a stream have a sample in common.
+pub fn lifelike(number: u64, samples: usize) -> WriteRequest {
+    let first = number * samples as u64;
+    let mut random = fastrand::Rng::with_seed(number);
+    request((first..first + samples as u64).map(|place| {
+        let (scrape, place) = ((place / LIFELIKE_SERIES) as i64, place % LIFELIKE_SERIES);
+        let value = f64::from(random.u32(..)) / 1024.0;
+        (series(place), vec![sample(START + scrape * SCRAPE_INTERVAL_MS, value)])
+    }))
+}
+
+/// Adds an exemplar with `trace_id` and `span_id` to each series of a request, at the time of its first sample.
+pub fn add_exemplars(request: &mut WriteRequest, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for series in &mut request.timeseries {
+        let Some(first) = series.samples.first() else { continue };
+        let (trace, span) = (format!("{:032x}", random.u128(..)), format!("{:016x}", random.u64(..)));
+        series.exemplars.push(Exemplar {
+            labels: labels(&[("span_id", &span), ("trace_id", &trace)]),
+            value: first.value,
+            timestamp: first.timestamp,
+        });
+    }
+}

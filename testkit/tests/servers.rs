@@ -1,0 +1,201 @@
+//! Every server of the testkit, put to use as tests put it to use.
+
+use std::time::Duration;
+
+use testkit::traffic::{self, Encoding};
+use testkit::{
+    Answer, Compression, Kafka, NodeExporter, PATIENCE, Producer, Prometheus, Receiver, Record, Recording, Relay, Spread,
+    VictoriaMetrics, count, eventually, post_write, samples_of, unique,
+};
+
+#[tokio::test]
+async fn kafka_keeps_records_over_a_stop_and_a_kill() {
+    let mut kafka = Kafka::start().await;
+    let topic = unique("kept");
+    kafka.create_topic(&topic, 2, &[("max.message.bytes", "50000000")]).await;
+
+    let producer = Producer::new(kafka.bootstrap());
+    let record = Record::new("value").partition(1).key("key").header("name", "text").timestamp(1_600_000_000_000);
+    assert_eq!(producer.produce(&topic, [record]).await, [(1, 0)]);
+    kafka.stop().await;
+    kafka.start_again().await;
+    assert_eq!(producer.produce(&topic, [Record::tombstone().key("gone").partition(0)]).await, [(0, 0)]);
+    let large = vec![7_u8; 40 << 20];
+    assert_eq!(producer.produce(&topic, [Record::new(large.clone()).partition(1)]).await, [(1, 1)]);
+    kafka.kill();
+    kafka.start_again().await;
+
+    assert_eq!(kafka.end_offsets(&topic).await, [1, 2]);
+    let records = kafka.records(&topic).await;
+    assert_eq!(records.len(), 3);
+    assert_eq!((records[0].key.as_deref(), &records[0].value), (Some(b"gone".as_slice()), &None));
+    assert_eq!((records[1].partition, records[1].offset, records[1].timestamp), (1, 0, Some(1_600_000_000_000)));
+    assert_eq!(records[1].header("name"), Some(b"text".as_slice()));
+    assert!(records[2].value.as_ref() == Some(&large));
+    assert_eq!(kafka.committed("nobody", &topic).await, [None, None]);
+}
+
+#[tokio::test]
+async fn kafka_answers_again_after_a_pause() {
+    let kafka = Kafka::start().await;
+    let topic = unique("paused");
+    kafka.create_topic(&topic, 1, &[]).await;
+    let producer = Producer::new(kafka.bootstrap());
+    kafka.pause();
+    let delivery = producer.send(&topic, &Record::new("patience"));
+    let early = tokio::time::timeout(Duration::from_millis(300), delivery).await;
+    assert!(early.is_err(), "a broker that is stopped acknowledges nothing");
+    kafka.resume();
+    eventually("the record", PATIENCE, async || kafka.end_offsets(&topic).await == [1]).await;
+}
+
+#[tokio::test]
+async fn the_shared_kafka_takes_every_compression() {
+    let kafka = Kafka::shared().await;
+    let topic = unique("compressed");
+    kafka.create_topic(&topic, 1, &[]).await;
+    for compression in Compression::ALL {
+        let producer = Producer::with(kafka.bootstrap(), compression, &[]);
+        let records = (0..1000).map(|number| Record::new(format!("{compression} {number}")).partition(0));
+        assert_eq!(producer.produce(&topic, records).await.len(), 1000);
+    }
+    kafka.grow_topic(&topic, 3).await;
+    assert_eq!(kafka.end_offsets(&topic).await, [5000, 0, 0]);
+    assert_eq!(kafka.records(&topic).await.len(), 5000);
+}
+
+#[tokio::test]
+async fn victoria_metrics_gives_back_what_was_written_also_after_a_restart() {
+    let mut store = VictoriaMetrics::start().await;
+    let request = traffic::numbered(0..3, 0..1000);
+    store.post_write(traffic::encode_request(&request, Encoding::Snappy)).await;
+    assert_eq!(store.all().await, samples_of([&request]));
+
+    store.stop().await;
+    store.start_again().await;
+    assert_eq!(store.all().await, samples_of([&request]));
+    assert_eq!(store.count(r#"{series="1"}"#).await, 1000);
+
+    store.post_write(traffic::encode_request(&request, Encoding::Snappy)).await;
+    assert_eq!(count(&store.all().await), 6000, "repeats are kept");
+}
+
+#[tokio::test]
+async fn victoria_metrics_drops_repeats_when_told() {
+    let store = VictoriaMetrics::deduplicating().await;
+    let request = traffic::numbered(0..3, 0..1000);
+    for _ in 0..2 {
+        store.post_write(traffic::encode_request(&request, Encoding::Snappy)).await;
+    }
+    assert_eq!(store.all().await, samples_of([&request]));
+}
+
+#[tokio::test]
+async fn prometheus_gives_back_what_was_written() {
+    let mut store = Prometheus::builder().out_of_order_time_window("10y").start().await;
+    let captures = traffic::captures(1);
+    for capture in &captures {
+        let (status, answer) = post_write(&store.write_url(), capture.clone()).await.expect("it answers");
+        assert!(status.is_success(), "{status}: {answer:?}");
+    }
+    let requests: Vec<_> = captures.iter().map(|capture| traffic::decode(capture)).collect();
+    let sent = samples_of(&requests);
+    let held = store.export(r#"{__name__=~".+"}"#).await;
+    // Staleness markers are not given back.
+    let plain = sent.iter().map(|(labels, samples)| {
+        (labels.clone(), samples.iter().copied().filter(|sample| !sample.1.0.is_nan()).collect::<Vec<_>>())
+    });
+    let plain: testkit::Samples = plain.filter(|series| !series.1.is_empty()).collect();
+    assert_eq!(count(&held), count(&plain));
+    assert!(held == plain);
+    assert!(store.exemplars(r#"{__name__=~".+"}"#).await.as_array().is_some_and(|series| !series.is_empty()));
+
+    store.stop().await;
+    store.start_again().await;
+    assert!(store.export(r#"{__name__=~".+"}"#).await == plain);
+}
+
+#[tokio::test]
+async fn prometheus_scrapes_a_node_and_a_relay_puts_its_requests_on_kafka() {
+    let kafka = Kafka::shared().await;
+    let topic = unique("relayed");
+    kafka.create_topic(&topic, 2, &[]).await;
+    let relay = Relay::start(kafka.bootstrap(), &topic, 2, Spread::RoundRobin).await;
+    let node = NodeExporter::start().await;
+    let prometheus =
+        Prometheus::builder().scrape("node", &[node.target()]).remote_write(&relay.url()).start().await;
+
+    eventually("requests on both partitions", PATIENCE, async || {
+        kafka.end_offsets(&topic).await.iter().all(|&end| end > 1)
+    })
+    .await;
+    assert!(relay.bodies() > 2);
+    let requests: Vec<_> =
+        kafka.records(&topic).await.iter().filter_map(|record| Some(traffic::decode(record.value.as_ref()?))).collect();
+    let held = prometheus.export(r#"{job="node"}"#).await;
+    for (labels, samples) in samples_of(&requests) {
+        for sample in samples.iter().filter(|sample| !sample.1.0.is_nan()) {
+            assert!(held[&labels].contains(sample), "{labels:?}");
+        }
+    }
+    assert!(prometheus.series("node_uname_info").await[0].contains_key("machine"));
+}
+
+#[tokio::test]
+async fn the_receiver_follows_its_script() {
+    let mut receiver = Receiver::start().await;
+    let request = traffic::numbered(0..2, 0..10);
+    let body = traffic::encode_request(&request, Encoding::Snappy);
+    let url = receiver.url();
+    let send = async |body: Vec<u8>| post_write(&url, body).await;
+
+    assert_eq!(send(body.clone()).await.expect("an answer").0, 204);
+    receiver.script(|request| {
+        assert_eq!(request.sample_count(), 20);
+        Answer::status(503).header("retry-after", "7").body("later")
+    });
+    let (status, answer) = send(body.clone()).await.expect("an answer");
+    assert_eq!((status.as_u16(), answer.as_ref()), (503, b"later".as_slice()));
+    assert_eq!(send(vec![0]).await.expect("an answer").0, 204, "the canary is not scripted");
+    receiver.script_all(|_| Answer::status(404));
+    assert_eq!(send(vec![0]).await.expect("an answer").0, 404);
+    receiver.script(|_| Answer::drop_connection().but_kept());
+    assert!(send(body.clone()).await.is_err());
+
+    assert_eq!((receiver.request_count(), receiver.sample_count(), receiver.canary_count()), (2, 40, 2));
+    assert_eq!(receiver.samples(), samples_of([&request, &request]));
+    let statuses: Vec<_> = receiver.attempts().iter().map(|it| it.status.map(|status| status.as_u16())).collect();
+    assert_eq!(statuses, [Some(204), Some(503), Some(204), Some(404), None]);
+
+    receiver.stop().await;
+    assert!(send(body.clone()).await.is_err());
+    receiver.start_again().await;
+    receiver.accept_all();
+    receiver.forget();
+    assert_eq!(send(body.clone()).await.expect("an answer").0, 204);
+    assert_eq!((receiver.request_count(), receiver.max_in_flight()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_receiver_counts_what_is_in_flight() {
+    let receiver = Receiver::recording(Recording::Bytes).await;
+    receiver.script(|_| Answer::ok().after(Duration::from_millis(300)));
+    let body = traffic::encode_request(&traffic::numbered(0..1, 0..1), Encoding::Snappy);
+    let url = receiver.url();
+    let send = || post_write(&url, body.clone());
+    let (a, b, c) = tokio::join!(send(), send(), send());
+    assert!([a, b, c].into_iter().all(|answer| answer.is_ok_and(|answer| answer.0 == 204)));
+    assert_eq!((receiver.max_in_flight(), receiver.in_flight()), (3, 0));
+    assert_eq!((receiver.request_count(), receiver.byte_count()), (3, 3 * body.len() as u64));
+
+    receiver.script(|_| Answer::ok().after(PATIENCE));
+    let gone = tokio::time::timeout(Duration::from_millis(200), send()).await;
+    assert!(gone.is_err());
+    eventually("the request that was given up to be counted out", PATIENCE, async || receiver.in_flight() == 0).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 50ms in vain for: a miracle: still false")]
+async fn waiting_in_vain_says_what_for() {
+    eventually("a miracle", Duration::from_millis(50), async || false).await;
+}

@@ -1,0 +1,468 @@
+//! The writer: appends records to the newest segment, and starts a new one when that is full or cannot be trusted.
+//!
+//! Invariants: a record that `append` has taken is in `unsynced` until it is known to be durable; a segment that this
+//! process did not create is never written to; no segment is removed before an older one, nor before the entry of a newer
+//! one is durable.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fs::{self, File, FileSystem, Lock, StdFileSystem};
+use crate::opening::{find_end, sync_all};
+use crate::record;
+use crate::segment::{self, HEADER_BYTES, LOCK_FILE};
+use crate::sync::Durability;
+use crate::unsynced::{self, Unsynced};
+use crate::{Error, Options, PendingSync, Position, Reader};
+
+/// The buffer for encoding keeps at most this much when a larger record is done.
+const SCRATCH_BYTES: usize = 1 << 20;
+
+/// The one writer of a directory.
+///
+/// It is for one thread at a time (put it in a mutex); only [`PendingSync::run`] takes long, and needs no lock. What was
+/// appended but not synced survives the process (also killed), not a power cut; dropping the log syncs nothing.
+#[derive(Debug)]
+pub struct Log {
+    fs: Arc<dyn FileSystem>,
+    directory: PathBuf,
+    options: Options,
+    _lock: Lock,
+    /// The length of every file named like a segment.
+    lengths: BTreeMap<u64, u64>,
+    /// The largest number that was ever used.
+    last_number: u64,
+    /// The first number that this process may have used.
+    own_numbers: u64,
+    active: Option<Segment>,
+    /// Segments behind the active one that may not be durable, oldest first.
+    sealed: Vec<Segment>,
+    /// Behind the last record.
+    end: Position,
+    /// Behind the last record that counts: what the next segment's header says. Not `end` after a failed sync.
+    intact: Position,
+    unsynced: Unsynced,
+    durability: Arc<Durability>,
+    /// Of the files in `active` and `sealed`.
+    generation: u64,
+    scratch: Vec<u8>,
+}
+
+/// A segment of this process.
+#[derive(Debug, Clone)]
+struct Segment {
+    number: u64,
+    path: PathBuf,
+    file: Arc<dyn File>,
+    /// Behind its last record.
+    end: u64,
+}
+
+impl Segment {
+    fn end(&self) -> Position {
+        Position::new(self.number, self.end)
+    }
+}
+
+impl Log {
+    /// Opens the log in `directory` for writing, creating it if need be. What earlier processes wrote is synced (it may
+    /// never have been) and otherwise left as it is: the first append starts a new segment. What is damaged in there is
+    /// reported by [`read_from`](Self::read_from).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] when another log has it open, [`Error::Options`], [`Error::Io`] or [`Error::Sync`].
+    pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
+        Self::open_on(Arc::new(StdFileSystem), directory, options)
+    }
+
+    /// The same on another file system.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_on(
+        fs: Arc<dyn FileSystem>,
+        directory: impl AsRef<Path>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        options.validate()?;
+        let directory = directory.as_ref().to_owned();
+        fs::create_dir_all(&*fs, &directory).map_err(Error::io("create", &directory))?;
+        let lock_path = directory.join(LOCK_FILE);
+        let lock = fs.lock(&lock_path).map_err(Error::io("lock", &lock_path))?;
+        let lock = lock.ok_or_else(|| Error::Locked {
+            directory: directory.clone(),
+        })?;
+
+        let lengths: BTreeMap<u64, u64> = segment::list(&*fs, &directory)?.into_iter().collect();
+        sync_all(&*fs, &directory, lengths.keys())?;
+        let end = find_end(&*fs, &directory, options.block_bytes, &lengths);
+        let last_number = lengths.keys().next_back().copied().unwrap_or(0);
+        Ok(Self {
+            fs,
+            directory,
+            options,
+            _lock: lock,
+            lengths,
+            last_number,
+            own_numbers: last_number.saturating_add(1),
+            active: None,
+            sealed: Vec::new(),
+            end,
+            intact: end,
+            unsynced: Unsynced::default(),
+            durability: Arc::new(Durability::new(end)),
+            generation: 0,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Appends a record; where it starts. It is in the operating system's hands then, and durable after a sync.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordTooLarge`], [`Error::TooMuchUnsynced`], [`Error::Full`], [`Error::Write`] or [`Error::Io`]: this
+    /// record was not appended, and the log can be used as before. After a failed sync also what that may have lost is
+    /// appended again here, and none of it is forgotten when that fails.
+    pub fn append(&mut self, payload: &[u8]) -> Result<Position, Error> {
+        if payload.len() > self.options.max_record_bytes {
+            let max_record_bytes = self.options.max_record_bytes;
+            return Err(Error::RecordTooLarge {
+                bytes: payload.len(),
+                max_record_bytes,
+            });
+        }
+        self.settle();
+        let (bytes, unsynced_bytes) = (unsynced::cost(payload.len()), self.unsynced.bytes());
+        if unsynced_bytes > 0 && unsynced_bytes + bytes > self.options.max_unsynced_bytes {
+            return Err(Error::TooMuchUnsynced {
+                directory: self.directory.clone(),
+                bytes,
+                unsynced_bytes,
+                max_unsynced_bytes: self.options.max_unsynced_bytes,
+            });
+        }
+        self.restore()?;
+        let position = self.write(payload, self.options.max_bytes)?;
+        self.unsynced.push(position, payload);
+        Ok(position)
+    }
+
+    /// Makes all that was appended so far durable; the position before which everything is. To append meanwhile, use
+    /// [`begin_sync`](Self::begin_sync).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`begin_sync`](Self::begin_sync) and of [`PendingSync::run`].
+    pub fn sync(&mut self) -> Result<Position, Error> {
+        self.begin_sync()?.run()
+    }
+
+    /// Prepares a sync of all that was appended so far, to be run without holding the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] or [`Error::Io`] when what an earlier sync may have lost cannot be appended again now.
+    pub fn begin_sync(&mut self) -> Result<PendingSync, Error> {
+        self.settle();
+        self.restore()?;
+        let durable = self.durable();
+        let segments = self
+            .sealed
+            .iter()
+            .chain(&self.active)
+            .filter(|segment| segment.end() > durable);
+        Ok(PendingSync {
+            fs: Arc::clone(&self.fs),
+            directory: self.directory.clone(),
+            entries: self.intact.segment > durable.segment,
+            files: segments
+                .map(|segment| (segment.path.clone(), Arc::clone(&segment.file)))
+                .collect(),
+            end: self.intact.max(durable),
+            generation: self.generation,
+            durability: Arc::clone(&self.durability),
+        })
+    }
+
+    /// Reads from the first record that starts at `position` or after it to the end, as of now: see [`Reader`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the directory cannot be listed.
+    pub fn read_from(&self, position: Position) -> Result<Reader, Error> {
+        Reader::open_on(
+            Arc::clone(&self.fs),
+            &self.directory,
+            position,
+            self.options.block_bytes,
+        )
+    }
+
+    /// Removes segments, oldest first, that hold only records before `position`; how many. The newest one is replaced by
+    /// an empty one, so that its number is not used again, and only when `position` is at or behind [`end`](Self::end).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::Sync`]: some may be gone, none out of order.
+    pub fn truncate_before(&mut self, position: Position) -> Result<usize, Error> {
+        self.settle();
+        let newest = self.lengths.keys().next_back().copied();
+        let mut old: Vec<u64> = self
+            .lengths
+            .range(..position.segment)
+            .map(|(number, _)| *number)
+            .collect();
+        old.retain(|number| Some(*number) != newest);
+        let mut removed = old.len();
+        if removed > 0 {
+            // First the newest one's entry, or a power cut might leave no trace of the numbers that were used.
+            self.sync_entries()?;
+        }
+        for number in old {
+            self.remove(number)?;
+        }
+        let newest = newest.filter(|number| {
+            position >= self.end
+                && position.segment >= *number
+                && self.lengths.get(number) > Some(&HEADER_BYTES)
+        });
+        if let Some(newest) = newest {
+            self.seal();
+            self.start_segment(None, None)?;
+            self.sync_entries()?;
+            self.remove(newest)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// Every record before this is durable.
+    pub fn durable(&self) -> Position {
+        self.durability.state().durable
+    }
+
+    /// The start of the oldest segment, whether or not it holds a record; [`end`](Self::end) if there is none.
+    pub fn start(&self) -> Position {
+        self.lengths
+            .keys()
+            .next()
+            .map_or(self.end, |number| Position::new(*number, 0))
+    }
+
+    /// Behind the newest record: every later one has a position at or after this.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// What the segments take on disk, in bytes.
+    pub fn size(&self) -> u64 {
+        self.lengths.values().sum()
+    }
+
+    /// How many segments there are, also those that cannot be read.
+    pub fn segments(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Takes note of how the syncs went that were begun.
+    fn settle(&mut self) {
+        let state = self.durability.state();
+        self.unsynced.forget_before(state.durable);
+        self.sealed.retain(|segment| segment.end() > state.durable);
+        if self.generation != state.generation {
+            self.generation = state.generation;
+            self.active = None;
+            self.sealed.clear();
+            self.intact = state.durable;
+            self.unsynced.lose();
+        }
+    }
+
+    /// Appends again what a failed sync may have lost.
+    fn restore(&mut self) -> Result<(), Error> {
+        if !self.unsynced.any_lost() {
+            return Ok(());
+        }
+        while let Some(payload) = self.unsynced.take_lost() {
+            match self.write(&payload, None) {
+                Ok(position) => self.unsynced.restored(position, payload),
+                Err(error) => {
+                    self.unsynced.put_back(payload);
+                    return Err(error);
+                }
+            }
+        }
+        // Segments that hold nothing but what has just been written again would pile up while fsync keeps failing.
+        let restored = self.unsynced.first().map_or(0, |first| first.segment);
+        let first = self
+            .own_numbers
+            .max(self.durable().segment.saturating_add(1));
+        let redundant: Vec<u64> = self
+            .lengths
+            .range(first..restored.max(first))
+            .map(|(number, _)| *number)
+            .collect();
+        // First the new one's entry, as when truncating. A failure here is met again by the next sync; what is not removed
+        // only takes space, until it is truncated.
+        if redundant.is_empty() || self.sync_entries().is_err() {
+            return Ok(());
+        }
+        for number in redundant {
+            if self
+                .fs
+                .remove(&segment::path(&self.directory, number))
+                .is_err()
+            {
+                break;
+            }
+            self.lengths.remove(&number);
+        }
+        Ok(())
+    }
+
+    /// Writes a record into the active segment, or a new one.
+    fn write(&mut self, payload: &[u8], max_bytes: Option<u64>) -> Result<Position, Error> {
+        if let Some(active) = &self.active {
+            self.scratch.clear();
+            let block_bytes = self.options.block_bytes;
+            let start = record::encode(
+                &mut self.scratch,
+                active.number,
+                active.end,
+                block_bytes,
+                payload,
+            );
+            let end = active.end + self.scratch.len() as u64;
+            if end <= self.options.segment_bytes || active.end == HEADER_BYTES {
+                return self.extend(start, max_bytes);
+            }
+            self.check_size(max_bytes)?;
+            self.seal();
+        }
+        self.start_segment(Some(payload), max_bytes)
+    }
+
+    /// Writes `scratch` at the end of the active segment; the record in it starts at `start`.
+    fn extend(&mut self, start: u64, max_bytes: Option<u64>) -> Result<Position, Error> {
+        self.check_size(max_bytes)?;
+        let active = self.active.as_mut().expect("the caller has encoded for it");
+        let written = fs::write_full(&*active.file, &self.scratch, active.end);
+        if let Err(source) = written {
+            let error = Error::Write {
+                path: active.path.clone(),
+                position: active.end(),
+                source,
+            };
+            // Taken back, or else what was written of it would stand between this record and the next.
+            if active.file.set_len(active.end).is_err() {
+                let length = active.file.len().unwrap_or(active.end);
+                self.lengths.insert(active.number, length);
+                self.seal();
+            }
+            return Err(error);
+        }
+        active.end += self.scratch.len() as u64;
+        self.lengths.insert(active.number, active.end);
+        self.advance(start)
+    }
+
+    /// Starts a segment with its first record, or with none.
+    fn start_segment(
+        &mut self,
+        payload: Option<&[u8]>,
+        max_bytes: Option<u64>,
+    ) -> Result<Position, Error> {
+        let exhausted = || Error::NumbersExhausted {
+            path: segment::path(&self.directory, self.last_number),
+        };
+        let number = self.last_number.checked_add(1).ok_or_else(exhausted)?;
+        let path = segment::path(&self.directory, number);
+        self.scratch.clear();
+        self.scratch
+            .extend_from_slice(&segment::header(number, self.intact));
+        if let Some(payload) = payload {
+            record::encode(
+                &mut self.scratch,
+                number,
+                HEADER_BYTES,
+                self.options.block_bytes,
+                payload,
+            );
+        }
+        self.check_size(max_bytes)?;
+
+        self.last_number = number;
+        let file = self.fs.create(&path).map_err(Error::io("create", &path))?;
+        if let Err(source) = fs::write_full(&*file, &self.scratch, 0) {
+            if self.fs.remove(&path).is_err() {
+                self.lengths.insert(number, file.len().unwrap_or(0));
+            }
+            return Err(Error::Write {
+                path,
+                position: Position::new(number, 0),
+                source,
+            });
+        }
+        let end = self.scratch.len() as u64;
+        self.lengths.insert(number, end);
+        self.active = Some(Segment {
+            number,
+            path,
+            file,
+            end,
+        });
+        self.advance(HEADER_BYTES)
+    }
+
+    /// The active segment has grown by what starts at `start`.
+    fn advance(&mut self, start: u64) -> Result<Position, Error> {
+        self.scratch.clear();
+        self.scratch.shrink_to(SCRATCH_BYTES);
+        let active = self.active.as_ref().expect("it has just been written to");
+        self.end = active.end();
+        self.intact = self.end;
+        Ok(Position::new(active.number, start))
+    }
+
+    /// Whether `scratch` may be added.
+    fn check_size(&self, max_bytes: Option<u64>) -> Result<(), Error> {
+        let (bytes, size) = (self.scratch.len() as u64, self.size());
+        match max_bytes {
+            Some(max_bytes) if size + bytes > max_bytes => Err(Error::Full {
+                directory: self.directory.clone(),
+                bytes,
+                size,
+                max_bytes,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the active segment as it is.
+    fn seal(&mut self) {
+        self.sealed.extend(self.active.take());
+    }
+
+    /// Removes a segment for good before any later one is, so that a power cut leaves no gap.
+    fn remove(&mut self, number: u64) -> Result<(), Error> {
+        let path = segment::path(&self.directory, number);
+        self.fs.remove(&path).map_err(Error::io("remove", &path))?;
+        self.lengths.remove(&number);
+        self.sealed.retain(|segment| segment.number != number);
+        self.sync_entries()
+    }
+
+    fn sync_entries(&self) -> Result<(), Error> {
+        self.fs.sync_dir(&self.directory).map_err(|source| {
+            // It may have been the entry of a segment whose records are not durable yet.
+            self.durability.fail(self.generation);
+            Error::Sync {
+                path: self.directory.clone(),
+                source,
+            }
+        })
+    }
+}

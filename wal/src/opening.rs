@@ -1,0 +1,67 @@
+//! What a new writer does about the segments of earlier ones: makes them durable and finds where they end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use crate::fs::FileSystem;
+use crate::record::{Found, Records};
+use crate::segment::{self, HEADER_BYTES, Heading};
+use crate::{Error, Position};
+
+/// Syncs what earlier processes wrote, so that all that can be read is durable.
+pub(crate) fn sync_all<'a>(
+    fs: &dyn FileSystem,
+    directory: &Path,
+    numbers: impl Iterator<Item = &'a u64>,
+) -> Result<(), Error> {
+    for &number in numbers {
+        let path = segment::path(directory, number);
+        let file = fs.open(&path).map_err(Error::io("open", &path))?;
+        file.sync().map_err(|source| Error::Sync { path, source })?;
+    }
+    fs.sync_dir(directory).map_err(|source| Error::Sync {
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+/// Behind the last valid fragment: in the newest segment that holds one, or may hold some that cannot be read here. What
+/// cannot be read at all is left for the reader to report.
+pub(crate) fn find_end(
+    fs: &dyn FileSystem,
+    directory: &Path,
+    block_bytes: usize,
+    lengths: &BTreeMap<u64, u64>,
+) -> Position {
+    let end_of = |number: u64| -> io::Result<Option<u64>> {
+        let file = fs.open(&segment::path(directory, number))?;
+        let mut end = match segment::read_heading(&*file, number)? {
+            Heading::Valid { .. } => Some(HEADER_BYTES),
+            Heading::Unsupported { .. } => return Ok(Some(file.len()?)),
+            Heading::Damaged => None,
+            Heading::Short => return Ok(None),
+        };
+        let mut records = Records::new(file, number, block_bytes, HEADER_BYTES, false)?;
+        loop {
+            match records.next() {
+                Ok(Some(
+                    Found::Record { range, .. }
+                    | Found::Bad {
+                        range, tail: false, ..
+                    },
+                )) => end = Some(range.end),
+                // After an error it goes on behind what cannot be read.
+                Ok(Some(Found::Bad { .. })) | Err(_) => {}
+                Ok(None) => return Ok(end),
+            }
+        }
+    };
+    let ends = lengths
+        .iter()
+        .rev()
+        .map(|(&number, &length)| (number, end_of(number).unwrap_or(Some(length))));
+    ends.filter_map(|(number, end)| Some(Position::new(number, end?)))
+        .next()
+        .unwrap_or(Position::START)
+}

@@ -1,0 +1,139 @@
+//! An fsync that does not hold up appends, and what all of a log's fsyncs know together.
+//!
+//! Invariant: once an fsync has failed, no later one on the same files is believed, not even one that was begun before.
+//! The kernel reports a lost page once; a second fsync finds nothing to do and succeeds.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::fs::{File, FileSystem};
+use crate::{Error, Position};
+
+/// Shared by a log and the syncs that it has begun.
+#[derive(Debug)]
+pub(crate) struct Durability {
+    /// Held during an fsync, so that the next one knows how it went.
+    turn: Mutex<()>,
+    state: Mutex<State>,
+}
+
+/// How far the log is durable, and which files may still make more of it so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
+    /// Every record before this is durable.
+    pub durable: Position,
+    /// Counts failures. Files written to under an earlier generation are never synced again.
+    pub generation: u64,
+}
+
+impl Durability {
+    pub fn new(durable: Position) -> Self {
+        Self {
+            turn: Mutex::new(()),
+            state: Mutex::new(State {
+                durable,
+                generation: 0,
+            }),
+        }
+    }
+
+    pub fn state(&self) -> State {
+        *self.lock()
+    }
+
+    /// An fsync of this generation's files, or of their directory, failed.
+    pub fn fail(&self, generation: u64) {
+        let mut state = self.lock();
+        if state.generation == generation {
+            state.generation += 1;
+        }
+    }
+
+    /// All before `position` was synced; whether that still counts.
+    fn succeed(&self, generation: u64, position: Position) -> bool {
+        let mut state = self.lock();
+        let counts = state.generation == generation;
+        if counts {
+            state.durable = state.durable.max(position);
+        }
+        counts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is a single assignment, so a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A sync of all that was appended before [`Log::begin_sync`](crate::Log::begin_sync). It owns what it needs, so it may
+/// [`run`](Self::run) on another thread while the log takes appends. Dropping it is harmless: nothing becomes durable.
+#[derive(Debug)]
+#[must_use = "nothing is durable until it has run"]
+pub struct PendingSync {
+    pub(crate) fs: Arc<dyn FileSystem>,
+    pub(crate) directory: PathBuf,
+    /// Whether a segment was created that the directory may not hold durably.
+    pub(crate) entries: bool,
+    /// The segments to sync, oldest first.
+    pub(crate) files: Vec<(PathBuf, Arc<dyn File>)>,
+    pub(crate) end: Position,
+    pub(crate) generation: u64,
+    pub(crate) durability: Arc<Durability>,
+}
+
+impl PendingSync {
+    /// What will be durable: every record before this.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// Whether there is nothing to do, so that [`run`](Self::run) returns at once.
+    pub fn is_done(&self) -> bool {
+        self.files.is_empty() && !self.entries
+    }
+
+    /// Calls fsync, once; blocks as long as the disk takes, and until no other sync of this log is running. Every record
+    /// before the position returned is durable. The log itself learns of it without being told.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sync`] when an fsync failed, [`Error::SyncSuperseded`] when another one did on the same files. The log
+    /// then appends again elsewhere what was not durable: begin another sync.
+    pub fn run(self) -> Result<Position, Error> {
+        if self.is_done() {
+            return Ok(self.end);
+        }
+        let _turn = self
+            .durability
+            .turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.durability.state().generation == self.generation {
+            self.fsync()
+                .inspect_err(|_| self.durability.fail(self.generation))?;
+            if self.durability.succeed(self.generation, self.end) {
+                return Ok(self.end);
+            }
+        }
+        Err(Error::SyncSuperseded {
+            directory: self.directory,
+        })
+    }
+
+    fn fsync(&self) -> Result<(), Error> {
+        for (path, file) in &self.files {
+            file.sync().map_err(|source| Error::Sync {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        if self.entries {
+            let failed = |source| Error::Sync {
+                path: self.directory.clone(),
+                source,
+            };
+            self.fs.sync_dir(&self.directory).map_err(failed)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,483 @@
+//! A file system in memory that fails on demand, fills up and loses power.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use wal::fs::{File, FileSystem, Lock};
+
+use super::{DIRECTORY, segment_path};
+
+/// A call that can be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Op {
+    CreateDir,
+    List,
+    Create,
+    Open,
+    Remove,
+    SyncDir,
+    Lock,
+    Read,
+    Write,
+    SetLen,
+    Sync,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Effect {
+    Fail(io::ErrorKind),
+    /// Only this many bytes are written.
+    Short(usize),
+}
+
+#[derive(Debug)]
+struct Fault {
+    op: Op,
+    /// Calls that go well first.
+    skip: usize,
+    /// It lasts until [`SimFs::heal`].
+    lasting: bool,
+    effect: Effect,
+}
+
+/// A file's bytes as read back, and as they are on the disk.
+#[derive(Debug, Default, Clone)]
+struct Inode {
+    data: Vec<u8>,
+    durable: Vec<u8>,
+    /// Written, and neither on the disk nor given up by a failed fsync.
+    dirty: BTreeSet<usize>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inodes: Vec<Inode>,
+    files: BTreeMap<PathBuf, usize>,
+    durable_files: BTreeMap<PathBuf, usize>,
+    directories: BTreeSet<PathBuf>,
+    durable_directories: BTreeSet<PathBuf>,
+    locked: BTreeSet<PathBuf>,
+    faults: Vec<Fault>,
+    capacity: Option<usize>,
+    calls: Vec<Op>,
+}
+
+/// A file system in memory, as pessimistic as POSIX allows.
+#[derive(Debug, Clone, Default)]
+pub struct SimFs(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct SimFile {
+    fs: SimFs,
+    inode: usize,
+}
+
+#[derive(Debug)]
+struct SimLock {
+    fs: SimFs,
+    path: PathBuf,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.fs.state().locked.remove(&self.path);
+    }
+}
+
+impl SimFs {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// The call after `skip` more of this kind fails.
+    pub fn fail(&self, op: Op, skip: usize, kind: io::ErrorKind) {
+        self.state().faults.push(Fault {
+            op,
+            skip,
+            lasting: false,
+            effect: Effect::Fail(kind),
+        });
+    }
+
+    /// Every call of this kind fails until [`heal`](Self::heal).
+    pub fn fail_always(&self, op: Op, kind: io::ErrorKind) {
+        self.state().faults.push(Fault {
+            op,
+            skip: 0,
+            lasting: true,
+            effect: Effect::Fail(kind),
+        });
+    }
+
+    /// The next write fails after so many bytes.
+    pub fn fail_write_after(&self, bytes: usize, kind: io::ErrorKind) {
+        if bytes > 0 {
+            self.write_short(bytes);
+        }
+        self.fail(Op::Write, 0, kind);
+    }
+
+    /// The next write writes only so many bytes.
+    pub fn write_short(&self, bytes: usize) {
+        self.state().faults.push(Fault {
+            op: Op::Write,
+            skip: 0,
+            lasting: false,
+            effect: Effect::Short(bytes),
+        });
+    }
+
+    /// The disk holds no more than what is there and `bytes`.
+    pub fn leave_room(&self, bytes: usize) {
+        let used = self.used();
+        self.state().capacity = Some(used + bytes);
+    }
+
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.capacity = None;
+    }
+
+    pub fn used(&self) -> usize {
+        let state = self.state();
+        state
+            .files
+            .values()
+            .map(|inode| state.inodes[*inode].data.len())
+            .sum()
+    }
+
+    /// The calls made since this was last asked.
+    pub fn take_calls(&self) -> Vec<Op> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    pub fn segments(&self) -> Vec<u64> {
+        let state = self.state();
+        let numbers = state.files.keys().filter_map(|path| {
+            path.file_name()?
+                .to_str()?
+                .strip_suffix(".wal")?
+                .parse()
+                .ok()
+        });
+        numbers.collect()
+    }
+
+    pub fn contents(&self, number: u64) -> Vec<u8> {
+        let state = self.state();
+        state.inodes[state.files[&segment_path(number)]]
+            .data
+            .clone()
+    }
+
+    /// Puts a file on the disk, behind the log's back.
+    pub fn put(&self, number: u64, data: &[u8]) {
+        let mut state = self.state();
+        for directory in [Path::new(DIRECTORY), Path::new("/data")] {
+            state.directories.insert(directory.to_owned());
+            state.durable_directories.insert(directory.to_owned());
+        }
+        state.inodes.push(Inode {
+            data: data.to_vec(),
+            durable: data.to_vec(),
+            dirty: BTreeSet::new(),
+        });
+        let inode = state.inodes.len() - 1;
+        state.files.insert(segment_path(number), inode);
+        state.durable_files.insert(segment_path(number), inode);
+    }
+
+    pub fn delete(&self, number: u64) {
+        self.state().files.remove(&segment_path(number));
+    }
+
+    /// A copy that shares nothing, without locks and faults.
+    pub fn copy(&self) -> Self {
+        let state = self.state();
+        Self(Arc::new(Mutex::new(State {
+            inodes: state.inodes.clone(),
+            files: state.files.clone(),
+            durable_files: state.durable_files.clone(),
+            directories: state.directories.clone(),
+            durable_directories: state.durable_directories.clone(),
+            ..State::default()
+        })))
+    }
+
+    /// What the disk holds after a power cut now: what was synced, and of the rest whatever `keep` says.
+    pub fn cut_power(&self, mut keep: impl FnMut() -> bool) -> Self {
+        let state = self.state();
+        let mut directories = state.durable_directories.clone();
+        directories.extend(
+            state
+                .directories
+                .difference(&state.durable_directories)
+                .filter(|_| keep())
+                .cloned(),
+        );
+        let mut files = BTreeMap::new();
+        for (path, inode) in &state.durable_files {
+            // A removal that was not synced may not have happened.
+            if state.files.get(path) == Some(inode) || keep() {
+                files.insert(path.clone(), *inode);
+            }
+        }
+        for (path, inode) in &state.files {
+            if !state.durable_files.contains_key(path) && keep() {
+                files.insert(path.clone(), *inode);
+            }
+        }
+        files.retain(|path, _| {
+            path.ancestors()
+                .skip(1)
+                .all(|d| d == Path::new("/") || directories.contains(d))
+        });
+
+        let survive = |inode: &Inode, keep: &mut dyn FnMut() -> bool| {
+            let mut data = inode.durable.clone();
+            let mut kept_page = None;
+            for &index in &inode.dirty {
+                // Pages of 16 bytes; the file grows with a page, and what is skipped reads as zeros.
+                let page = index / 16;
+                let kept = match kept_page {
+                    Some((same, kept)) if same == page => kept,
+                    _ => keep(),
+                };
+                kept_page = Some((page, kept));
+                if kept && index < inode.data.len() {
+                    data.resize(data.len().max(index + 1), 0);
+                    data[index] = inode.data[index];
+                }
+            }
+            Inode {
+                durable: data.clone(),
+                data,
+                dirty: BTreeSet::new(),
+            }
+        };
+        let inodes = state
+            .inodes
+            .iter()
+            .map(|inode| survive(inode, &mut keep))
+            .collect();
+        Self(Arc::new(Mutex::new(State {
+            inodes,
+            durable_files: files.clone(),
+            files,
+            durable_directories: directories.clone(),
+            directories,
+            ..State::default()
+        })))
+    }
+
+    /// Notes a call; the fault that it meets, if any.
+    fn enter(&self, op: Op) -> io::Result<Option<usize>> {
+        let mut state = self.state();
+        state.calls.push(op);
+        let mut met = None;
+        for (index, fault) in state.faults.iter_mut().enumerate() {
+            if fault.op == op {
+                if fault.skip > 0 {
+                    fault.skip -= 1;
+                } else {
+                    met = Some((index, fault.lasting, fault.effect));
+                    break;
+                }
+            }
+        }
+        let Some((index, lasting, effect)) = met else {
+            return Ok(None);
+        };
+        if !lasting {
+            state.faults.remove(index);
+        }
+        match effect {
+            Effect::Fail(kind) => Err(kind.into()),
+            Effect::Short(bytes) => Ok(Some(bytes)),
+        }
+    }
+}
+
+fn inside(path: &Path, directory: &Path) -> bool {
+    path.parent() == Some(directory)
+}
+
+impl FileSystem for SimFs {
+    fn create_dir(&self, directory: &Path) -> io::Result<()> {
+        self.enter(Op::CreateDir)?;
+        let mut state = self.state();
+        let parent = directory.parent().ok_or(io::ErrorKind::AlreadyExists)?;
+        if state.files.contains_key(directory) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if parent != Path::new("/") && !state.directories.contains(parent) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if state.directories.insert(directory.to_owned()) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<(String, u64)>> {
+        self.enter(Op::List)?;
+        let state = self.state();
+        if !state.directories.contains(directory) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let files = state
+            .files
+            .iter()
+            .filter(|(path, _)| inside(path, directory));
+        let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        Ok(files
+            .map(|(path, inode)| (name(path), state.inodes[*inode].data.len() as u64))
+            .collect())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        self.enter(Op::Create)?;
+        let mut state = self.state();
+        if state.files.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if !state.directories.contains(path.parent().unwrap()) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.inodes.push(Inode::default());
+        let inode = state.inodes.len() - 1;
+        state.files.insert(path.to_owned(), inode);
+        Ok(Arc::new(SimFile {
+            fs: self.clone(),
+            inode,
+        }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        self.enter(Op::Open)?;
+        let inode = *self
+            .state()
+            .files
+            .get(path)
+            .ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(SimFile {
+            fs: self.clone(),
+            inode,
+        }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.enter(Op::Remove)?;
+        self.state()
+            .files
+            .remove(path)
+            .map(|_| ())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        self.enter(Op::SyncDir)?;
+        let mut state = self.state();
+        let State {
+            files,
+            durable_files,
+            directories,
+            durable_directories,
+            ..
+        } = &mut *state;
+        durable_files.retain(|path, _| !inside(path, directory));
+        durable_files.extend(
+            files
+                .iter()
+                .filter(|(p, _)| inside(p, directory))
+                .map(|(p, i)| (p.clone(), *i)),
+        );
+        durable_directories.retain(|path| !inside(path, directory));
+        durable_directories.extend(
+            directories
+                .iter()
+                .filter(|path| inside(path, directory))
+                .cloned(),
+        );
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        self.enter(Op::Lock)?;
+        if !self.state().locked.insert(path.to_owned()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(SimLock {
+            fs: self.clone(),
+            path: path.to_owned(),
+        })))
+    }
+}
+
+impl File for SimFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.fs.state().inodes[self.inode].data.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.fs.enter(Op::Read)?;
+        let state = self.fs.state();
+        let data = state.inodes[self.inode]
+            .data
+            .get(offset as usize..)
+            .unwrap_or(&[]);
+        let count = data.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&data[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let mut count = self
+            .fs
+            .enter(Op::Write)?
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let used = self.fs.used();
+        let mut state = self.fs.state();
+        let offset = offset as usize;
+        let length = state.inodes[self.inode].data.len();
+        if let Some(capacity) = state.capacity {
+            count = count.min((length + capacity.saturating_sub(used)).saturating_sub(offset));
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
+        let inode = &mut state.inodes[self.inode];
+        inode.data.resize(length.max(offset + count), 0);
+        inode.data[offset..offset + count].copy_from_slice(&bytes[..count]);
+        inode.dirty.extend(offset..offset + count);
+        Ok(count)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.fs.enter(Op::SetLen)?;
+        self.fs.state().inodes[self.inode]
+            .data
+            .resize(length as usize, 0);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let result = self.fs.enter(Op::Sync);
+        let mut state = self.fs.state();
+        let inode = &mut state.inodes[self.inode];
+        let dirty = std::mem::take(&mut inode.dirty);
+        // A failed fsync gives up what it could not write: the next one finds nothing to do, and succeeds.
+        result?;
+        inode.durable.resize(inode.data.len(), 0);
+        for index in dirty.into_iter().filter(|index| *index < inode.data.len()) {
+            inode.durable[index] = inode.data[index];
+        }
+        Ok(())
+    }
+}
