@@ -58,12 +58,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let mut pipelines = JoinSet::new();
     for (index, remote) in config.remote_write.iter().enumerate() {
         let receiver = remote.name.clone();
-        let failed = |error| BridgeError::Pipeline {
-            receiver: receiver.clone(),
-            error,
-        };
-        let pipeline =
-            Pipeline::new(shared.clone(), index, metrics.pipeline(&receiver)).map_err(failed)?;
+        let failed = |error| BridgeError::Pipeline { receiver: receiver.clone(), error };
+        let pipeline = Pipeline::new(shared.clone(), index, metrics.pipeline(&receiver)).map_err(failed)?;
         let stop = stop.clone();
         pipelines.spawn(async move { (receiver, pipeline.run(stop).await) });
     }
@@ -82,8 +78,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         let Some(ended) = ended else { break };
         // Whichever ends first takes the others along; the first error is the one to report.
         stop.cancel();
-        let (receiver, ended) =
-            ended.expect("a pipeline reports the panics of its lanes and has none itself");
+        let (receiver, ended) = ended.expect("a pipeline reports the panics of its lanes and has none itself");
         if let (Err(error), true) = (ended, result.is_ok()) {
             result = Err(BridgeError::Pipeline { receiver, error });
         }

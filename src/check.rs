@@ -37,14 +37,8 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
         let what = match Client::new(remote) {
             Err(error) => Err(error.to_string()),
             Ok(client) => match client.canary().await.verdict {
-                Verdict::Delivered => Ok(format!(
-                    "receiver {name}: {} accepts remote write",
-                    remote.url
-                )),
-                verdict => Err(format!(
-                    "receiver {name}: {} does not accept remote write: {verdict}",
-                    remote.url
-                )),
+                Verdict::Delivered => Ok(format!("receiver {name}: {} accepts remote write", remote.url)),
+                verdict => Err(format!("receiver {name}: {} does not accept remote write: {verdict}", remote.url)),
             },
         };
         found(what, Exit::Receiver);
@@ -52,10 +46,7 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
     let directory = &config.dead_letter.directory;
     let what = match writable(directory) {
         Ok(()) => Ok(format!("directory {} can be written", directory.display())),
-        Err(error) => Err(format!(
-            "dead_letter.directory: {} cannot be written: {error}",
-            directory.display()
-        )),
+        Err(error) => Err(format!("dead_letter.directory: {} cannot be written: {error}", directory.display())),
     };
     found(what, Exit::Directory);
     worst
@@ -92,28 +83,17 @@ fn check_kafka(config: &Config, group_id: &str) -> Vec<Result<String, String>> {
     }
     results.push(match observer.beginnings(&all) {
         Ok(_) => Ok(format!("group {group_id}: its offsets may be read")),
-        Err(error) => Err(format!(
-            "group {group_id}: its offsets may not be read: {error}"
-        )),
+        Err(error) => Err(format!("group {group_id}: its offsets may not be read: {error}")),
     });
     results
 }
 
 /// Whether files can be made there: in the directory itself, or, as long as it is not there, in the nearest above it.
 fn writable(directory: &Path) -> std::io::Result<()> {
-    let above = directory.ancestors().map(|path| {
-        if path.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            path
-        }
-    });
+    let above = directory.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
     let mut nearest = above.filter(|path| path.exists());
     let nearest = nearest.next().unwrap_or(Path::new("."));
     let probe = nearest.join(format!(".exemplar-bridge-check-{}", std::process::id()));
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&probe)?;
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
     std::fs::remove_file(&probe)
 }

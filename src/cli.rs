@@ -8,8 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Sources};
 
-const ABOUT: &str =
-    "Metrics from Kafka to VictoriaMetrics, or any receiver of Prometheus remote write";
+const ABOUT: &str = "Metrics from Kafka to VictoriaMetrics, or any receiver of Prometheus remote write";
 
 const LONG_ABOUT: &str = "\
 Reads Prometheus remote write from Kafka as a consumer group and posts it to VictoriaMetrics,
@@ -96,10 +95,8 @@ enum Command {
         settings: Settings,
     },
     /// Say what is wrong with the configuration, brokers, topics, receivers, directories
-    #[command(
-        after_help = "Changes nothing and reads no record. Exit codes: 0 fine, 2 configuration, \
-                            3 Kafka, 4 receiver, 5 directory; the first that applies."
-    )]
+    #[command(after_help = "Changes nothing and reads no record. Exit codes: 0 fine, 2 configuration, \
+                            3 Kafka, 4 receiver, 5 directory; the first that applies.")]
     Check {
         #[command(flatten)]
         settings: Settings,
@@ -218,11 +215,7 @@ impl FromStr for Which {
             [topic, partition, offset] if !topic.is_empty() => {
                 let partition = partition.parse().map_err(|_| wrong())?;
                 let offset = offset.parse().map_err(|_| wrong())?;
-                Ok(Self::Record {
-                    topic: (*topic).to_owned(),
-                    partition,
-                    offset,
-                })
+                Ok(Self::Record { topic: (*topic).to_owned(), partition, offset })
             }
             _ => Err(wrong()),
         }
@@ -251,16 +244,11 @@ impl Cli {
                 | Command::Check { settings }
                 | Command::Config { settings, .. }
                 | Command::DeadLetter {
-                    command:
-                        DeadLetterCommand::List { settings, .. }
-                        | DeadLetterCommand::Show { settings, .. },
+                    command: DeadLetterCommand::List { settings, .. } | DeadLetterCommand::Show { settings, .. },
                 },
             ) => settings,
         };
-        let file = after
-            .config
-            .clone()
-            .or_else(|| self.settings.config.clone());
+        let file = after.config.clone().or_else(|| self.settings.config.clone());
         let set = [self.settings.set.as_slice(), &after.set].concat();
         let check_files = matches!(self.task(), Task::Run | Task::Check);
         Sources::of_process(file, set, check_files)
@@ -270,29 +258,14 @@ impl Cli {
 impl DeadLetterCommand {
     fn task(&self) -> Task {
         match self {
-            Self::List {
-                directory, json, ..
-            } => Task::ListDeadLetters {
-                directory: directory.clone(),
-                json: *json,
-            },
-            Self::Show {
-                directory,
-                which,
-                value,
-                json,
-                ..
-            } => {
+            Self::List { directory, json, .. } => Task::ListDeadLetters { directory: directory.clone(), json: *json },
+            Self::Show { directory, which, value, json, .. } => {
                 let form = match (value, json) {
                     (true, _) => Form::Value,
                     (_, true) => Form::Json,
                     _ => Form::Text,
                 };
-                Task::ShowDeadLetter {
-                    directory: directory.clone(),
-                    which: which.clone(),
-                    form,
-                }
+                Task::ShowDeadLetter { directory: directory.clone(), which: which.clone(), form }
             }
         }
     }
@@ -307,8 +280,7 @@ pub fn parse(librdkafka: &str) -> Cli {
 
 fn command(librdkafka: &str) -> clap::Command {
     // Leaked once in a process: clap keeps nothing but static text.
-    let version: &'static str =
-        format!("{}\nlibrdkafka {librdkafka}", env!("CARGO_PKG_VERSION")).leak();
+    let version: &'static str = format!("{}\nlibrdkafka {librdkafka}", env!("CARGO_PKG_VERSION")).leak();
     Cli::command().version(version)
 }
 
@@ -355,21 +327,13 @@ mod tests {
         assert_eq!(sources.set, ["a=1", "b=2", "c=3"]);
         assert!(sources.check_files);
 
-        let after = cli("dead-letter list --config b.json")
-            .expect("a command")
-            .sources();
-        assert_eq!(
-            (after.file, after.check_files),
-            (Some("b.json".into()), false)
-        );
+        let after = cli("dead-letter list --config b.json").expect("a command").sources();
+        assert_eq!((after.file, after.check_files), (Some("b.json".into()), false));
     }
 
     #[test]
     fn dead_letters_are_named_by_position_or_by_record() {
-        let list = Task::ListDeadLetters {
-            directory: Some("spool".into()),
-            json: true,
-        };
+        let list = Task::ListDeadLetters { directory: Some("spool".into()), json: true };
         assert_eq!(task("dead-letter list spool --json"), list);
 
         let shown = |directory: Option<&str>, which, form| Task::ShowDeadLetter {
@@ -378,21 +342,11 @@ mod tests {
             form,
         };
         let position = Which::Position("3:128".to_owned());
-        assert_eq!(
-            task("dead-letter show 3:128"),
-            shown(None, position.clone(), Form::Text)
-        );
+        assert_eq!(task("dead-letter show 3:128"), shown(None, position.clone(), Form::Text));
         let with_directory = shown(Some("/spool"), position, Form::Json);
         assert_eq!(task("dead-letter show /spool 3:128 --json"), with_directory);
-        let record = Which::Record {
-            topic: "metrics".to_owned(),
-            partition: 2,
-            offset: 77,
-        };
-        assert_eq!(
-            task("dead-letter show metrics/2/77 --value"),
-            shown(None, record, Form::Value)
-        );
+        let record = Which::Record { topic: "metrics".to_owned(), partition: 2, offset: 77 };
+        assert_eq!(task("dead-letter show metrics/2/77 --value"), shown(None, record, Form::Value));
     }
 
     #[test]
@@ -408,31 +362,17 @@ mod tests {
             "dead-letter show a/1/2 --value --json",
         ] {
             let error = cli(line).expect_err(line);
-            assert_eq!(
-                error.exit_code(),
-                Exit::Configuration as i32,
-                "{line}: {error}"
-            );
+            assert_eq!(error.exit_code(), Exit::Configuration as i32, "{line}: {error}");
         }
     }
 
     #[test]
     fn version_and_help_say_what_is_needed() {
         let version = cli("--version").expect_err("ends").to_string();
-        let expected = concat!(
-            "exemplar-bridge ",
-            env!("CARGO_PKG_VERSION"),
-            "\nlibrdkafka 1.2.3 (ssl)\n"
-        );
+        let expected = concat!("exemplar-bridge ", env!("CARGO_PKG_VERSION"), "\nlibrdkafka 1.2.3 (ssl)\n");
         assert_eq!(version, expected);
         let help = cli("--help").expect_err("ends").to_string();
-        for part in [
-            "remote write",
-            "Examples:",
-            "Exit codes:",
-            "EXEMPLAR_BRIDGE_KAFKA__BROKERS",
-            "check",
-        ] {
+        for part in ["remote write", "Examples:", "Exit codes:", "EXEMPLAR_BRIDGE_KAFKA__BROKERS", "check"] {
             assert!(help.contains(part), "{part} in {help}");
         }
         for help in [help, cli("-h").expect_err("ends").to_string()] {

@@ -36,12 +36,7 @@ pub struct Budget {
 impl Budget {
     /// So many bytes; what is used is shown by `gauge`.
     pub fn new(limit: usize, gauge: Gauge) -> Self {
-        Self {
-            limit,
-            used: AtomicUsize::new(0),
-            freed: Notify::new(),
-            gauge,
-        }
+        Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), gauge }
     }
 
     fn is_exhausted(&self) -> bool {
@@ -58,9 +53,7 @@ struct Share {
 impl Share {
     fn set(&mut self, bytes: usize) {
         let budget = &self.budget;
-        let before = budget
-            .used
-            .fetch_add(bytes.wrapping_sub(self.held), Ordering::Relaxed);
+        let before = budget.used.fetch_add(bytes.wrapping_sub(self.held), Ordering::Relaxed);
         let after = before.wrapping_add(bytes.wrapping_sub(self.held));
         self.held = bytes;
         budget.gauge.set(after as i64);
@@ -220,9 +213,7 @@ impl Lane {
                 Ok(decoded) => {
                     if !self.growing.fits(&decoded, self.bounds.capacity) {
                         let TopicPartition { topic, partition } = self.source.partition.clone();
-                        self.full =
-                            std::mem::replace(&mut self.growing, Builder::new(topic, partition))
-                                .finish();
+                        self.full = std::mem::replace(&mut self.growing, Builder::new(topic, partition)).finish();
                         self.begun = None;
                     }
                     self.growing.push(&record, &decoded);
@@ -247,12 +238,7 @@ impl Lane {
     }
 
     fn why(&self, error: &DecodeError) -> Why<'_> {
-        Why {
-            reason: error.reason(),
-            detail: error.to_string(),
-            status: None,
-            receiver: &self.receiver.name,
-        }
+        Why { reason: error.reason(), detail: error.to_string(), status: None, receiver: &self.receiver.name }
     }
 
     /// Keeps a record that cannot be decoded. When there are so many in a row that it cannot be the data, the lane
@@ -269,9 +255,7 @@ impl Lane {
                  holding. Check kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and \
                  restart"
             );
-            self.receiver
-                .status
-                .report(&self.component(), Severity::Failing, message);
+            self.receiver.status.report(&self.component(), Severity::Failing, message);
         }
         Put::Kept
     }
@@ -296,25 +280,21 @@ impl Lane {
     }
 
     fn has_lingered(&self) -> bool {
-        self.begun
-            .is_none_or(|begun| begun.elapsed() >= self.bounds.linger)
+        self.begun.is_none_or(|begun| begun.elapsed() >= self.bounds.linger)
     }
 
     /// Waits until the growing batch has lingered; for ever, if it has already, since then only the request in flight
     /// holds it back.
     async fn lingered(&self) {
         match self.begun {
-            Some(begun) if !self.has_lingered() => {
-                tokio::time::sleep_until((begun + self.bounds.linger).into()).await
-            }
+            Some(begun) if !self.has_lingered() => tokio::time::sleep_until((begun + self.bounds.linger).into()).await,
             _ => std::future::pending().await,
         }
     }
 
     fn account(&mut self) {
         let full = self.full.as_ref().map_or(0, Batch::memory);
-        self.share
-            .set(self.growing.memory() + full + self.in_flight_bytes);
+        self.share.set(self.growing.memory() + full + self.in_flight_bytes);
         self.set_paused(!self.has_room());
     }
 

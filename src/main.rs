@@ -13,13 +13,8 @@ fn main() -> ExitCode {
     let cli = cli::parse(&kafka::client::librdkafka());
     let exit = perform(&cli).unwrap_or_else(|error| {
         // A reader such as `head` that has seen enough is no failure.
-        let gone = error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<io::Error>());
-        if gone
-            .map(io::Error::kind)
-            .any(|kind| kind == io::ErrorKind::BrokenPipe)
-        {
+        let gone = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+        if gone.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe) {
             return Exit::Fine;
         }
         eprintln!("exemplar-bridge: {error:#}");
@@ -47,11 +42,7 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
             let directory = directory.unwrap_or(config.dead_letter.directory);
             dead_letter::list(&directory, json, &mut out, &mut io::stderr())?;
         }
-        Task::ShowDeadLetter {
-            directory,
-            which,
-            form,
-        } => {
+        Task::ShowDeadLetter { directory, which, form } => {
             let directory = directory.unwrap_or(config.dead_letter.directory);
             dead_letter::show(&directory, &which, form, &mut out)?;
         }
@@ -79,10 +70,7 @@ fn run(config: Config) -> anyhow::Result<Exit> {
 
 /// Done at the first SIGTERM or SIGINT; a second one ends the process at once. What was not committed is read again.
 fn signalled() -> io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (sent, received) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut next = async || {

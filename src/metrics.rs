@@ -46,10 +46,7 @@ pub struct PartitionLabels {
 
 impl From<&TopicPartition> for PartitionLabels {
     fn from(partition: &TopicPartition) -> Self {
-        Self {
-            topic: partition.topic.to_string(),
-            partition: partition.partition,
-        }
+        Self { topic: partition.topic.to_string(), partition: partition.partition }
     }
 }
 
@@ -82,13 +79,10 @@ impl Process {
         };
         if let Ok(stat) = process.stat() {
             let ticks = procfs::ticks_per_second() as f64;
-            self.cpu
-                .inner()
-                .set_at_least((stat.utime + stat.stime) as f64 / ticks);
+            self.cpu.inner().set_at_least((stat.utime + stat.stime) as f64 / ticks);
             self.resident.set((stat.rss * procfs::page_size()) as i64);
             if let Ok(boot) = procfs::boot_time_secs() {
-                self.start_time
-                    .set(boot as f64 + stat.starttime as f64 / ticks);
+                self.start_time.set(boot as f64 + stat.starttime as f64 / ticks);
             }
         }
         if let Ok(count) = process.fd_count() {
@@ -128,11 +122,7 @@ impl Metrics {
             Unit::Bytes,
             process.resident.clone(),
         );
-        registry.register(
-            "process_open_fds",
-            "Open file descriptors",
-            process.open_fds.clone(),
-        );
+        registry.register("process_open_fds", "Open file descriptors", process.open_fds.clone());
         registry.register_with_unit(
             "process_start_time",
             "When the process was started, since the epoch",
@@ -162,12 +152,7 @@ impl Metrics {
             "Records that could not be delivered and are kept in the spool",
             dead_letters.clone(),
         );
-        Self {
-            registry: Mutex::new(registry),
-            process,
-            buffered_bytes,
-            dead_letters,
-        }
+        Self { registry: Mutex::new(registry), process, buffered_bytes, dead_letters }
     }
 
     /// The metrics of one receiver's pipeline, labelled with its name.
@@ -186,10 +171,7 @@ impl Metrics {
     pub fn encode(&self) -> Result<String, fmt::Error> {
         self.process.update();
         let mut text = String::new();
-        encode(
-            &mut text,
-            &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
-        )?;
+        encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(text)
     }
 }
@@ -267,34 +249,21 @@ pub struct CommitAge(Gauge<f64, std::sync::atomic::AtomicU64>);
 impl CommitAge {
     /// Sets the age of what has been waiting since then, or zero.
     pub fn set(&self, since: Option<Instant>) {
-        self.0
-            .set(since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
+        self.0.set(since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
     }
 }
 
 impl PipelineMetrics {
     fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "kafka_records",
-            "Records read from Kafka",
-            self.records.clone(),
-        );
+        registry.register("kafka_records", "Records read from Kafka", self.records.clone());
         registry.register_with_unit(
             "kafka_record",
             "Bytes of the values of records read from Kafka",
             Unit::Bytes,
             self.record_bytes.clone(),
         );
-        registry.register(
-            "kafka_tombstones",
-            "Records without a value",
-            self.tombstones.clone(),
-        );
-        registry.register(
-            "remote_storage_samples",
-            "Samples that the receiver has acknowledged",
-            self.samples.clone(),
-        );
+        registry.register("kafka_tombstones", "Records without a value", self.tombstones.clone());
+        registry.register("remote_storage_samples", "Samples that the receiver has acknowledged", self.samples.clone());
         registry.register(
             "remote_storage_histograms",
             "Native histograms that the receiver has acknowledged",
@@ -332,16 +301,8 @@ impl PipelineMetrics {
             Unit::Seconds,
             self.send_duration.0.clone(),
         );
-        registry.register(
-            "remote_storage_in_flight",
-            "Requests that are not answered yet",
-            self.in_flight.clone(),
-        );
-        registry.register(
-            "kafka_partitions",
-            "Partitions assigned to this instance",
-            self.partitions.clone(),
-        );
+        registry.register("remote_storage_in_flight", "Requests that are not answered yet", self.in_flight.clone());
+        registry.register("kafka_partitions", "Partitions assigned to this instance", self.partitions.clone());
         registry.register(
             "kafka_partitions_paused",
             "Partitions that are not read because their lane, or all lanes, hold what they may",
@@ -353,21 +314,13 @@ impl PipelineMetrics {
             self.lag.clone(),
         );
         registry.register("kafka_commits", "Commits accepted", self.commits.clone());
-        registry.register(
-            "kafka_failed_commits",
-            "Commits that failed and are repeated",
-            self.failed_commits.clone(),
-        );
+        registry.register("kafka_failed_commits", "Commits that failed and are repeated", self.failed_commits.clone());
         registry.register_with_unit(
             "kafka_commit_age",
             "For how long something settled has been waiting to be committed",
             Unit::Seconds,
             self.commit_age.0.clone(),
         );
-        registry.register(
-            "kafka_rebalances",
-            "Rebalances by kind",
-            self.rebalances.clone(),
-        );
+        registry.register("kafka_rebalances", "Rebalances by kind", self.rebalances.clone());
     }
 }

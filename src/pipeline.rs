@@ -95,9 +95,7 @@ impl Running {
     /// What may be committed and has not been.
     fn uncommitted(&self) -> Option<i64> {
         // No exemplars are logged yet, so none is waited for.
-        self.offsets()
-            .watermark(u64::MAX)
-            .filter(|watermark| self.committed != Some(*watermark))
+        self.offsets().watermark(u64::MAX).filter(|watermark| self.committed != Some(*watermark))
     }
 }
 
@@ -129,11 +127,7 @@ impl Pipeline {
     ///
     /// # Panics
     /// If there is no such receiver.
-    pub fn new(
-        shared: Shared,
-        index: usize,
-        metrics: PipelineMetrics,
-    ) -> Result<Self, PipelineError> {
+    pub fn new(shared: Shared, index: usize, metrics: PipelineMetrics) -> Result<Self, PipelineError> {
         let config = Arc::clone(&shared.config);
         let remote = &config.remote_write[index];
         let metrics = Arc::new(metrics);
@@ -147,15 +141,9 @@ impl Pipeline {
             metrics: Arc::clone(&metrics),
         });
         let bounds = Bounds {
-            capacity: Capacity {
-                bytes: remote.max_batch_bytes.as_usize(),
-                samples: remote.max_batch_samples,
-            },
+            capacity: Capacity { bytes: remote.max_batch_bytes.as_usize(), samples: remote.max_batch_samples },
             linger: remote.linger.get(),
-            limits: Limits {
-                format: config.kafka.format,
-                max_record_bytes: config.limits.max_record_bytes.as_usize(),
-            },
+            limits: Limits { format: config.kafka.format, max_record_bytes: config.limits.max_record_bytes.as_usize() },
         };
         Ok(Self {
             name: remote.name.clone(),
@@ -206,14 +194,9 @@ impl Pipeline {
     }
 
     fn report_group(&self, what: &str) {
-        let problem = self
-            .problem
-            .as_ref()
-            .map_or(String::new(), |problem| format!(": {problem}"));
+        let problem = self.problem.as_ref().map_or(String::new(), |problem| format!(": {problem}"));
         let message = format!("{what} {}{problem}", self.group_id);
-        self.shared
-            .status
-            .report(&self.group_component(), Severity::Failing, message);
+        self.shared.status.report(&self.group_component(), Severity::Failing, message);
     }
 
     fn report_brokers(&self, error: &KafkaError) {
@@ -221,9 +204,7 @@ impl Pipeline {
             "no answer from the brokers at {}; check kafka.brokers and kafka.properties: {error}",
             self.shared.config.kafka.brokers
         );
-        self.shared
-            .status
-            .report(&self.broker_component(), Severity::Failing, message);
+        self.shared.status.report(&self.broker_component(), Severity::Failing, message);
     }
 
     fn report_topics(&self, exist: bool) {
@@ -239,11 +220,7 @@ impl Pipeline {
     }
 
     /// Asks how many partitions there are, as often as it takes; `None` if told to stop before anybody answers.
-    async fn first_look(
-        &self,
-        mut observer: Observer,
-        stop: &CancellationToken,
-    ) -> Option<(Observer, usize)> {
+    async fn first_look(&self, mut observer: Observer, stop: &CancellationToken) -> Option<(Observer, usize)> {
         loop {
             let topics = self.shared.config.kafka.topics.clone();
             let look = tokio::task::spawn_blocking(move || {
@@ -368,10 +345,7 @@ impl Pipeline {
     }
 
     fn count_rebalance(&self, reason: &'static str) {
-        self.metrics
-            .rebalances
-            .get_or_create(&ReasonLabel { reason })
-            .inc();
+        self.metrics.rebalances.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     fn start_lane(&mut self, source: Source) {
@@ -386,24 +360,9 @@ impl Pipeline {
             Arc::clone(&offsets),
             stop.clone(),
         );
-        let lane = Lane::new(
-            source,
-            receiver,
-            self.bounds,
-            Arc::clone(&self.shared.budget),
-            stop.clone(),
-        );
+        let lane = Lane::new(source, receiver, self.bounds, Arc::clone(&self.shared.budget), stop.clone());
         let abort = self.tasks.spawn(lane.run(delivery));
-        self.lanes.insert(
-            partition,
-            Running {
-                stop,
-                abort,
-                offsets,
-                committed: None,
-                beginning: None,
-            },
-        );
+        self.lanes.insert(partition, Running { stop, abort, offsets, committed: None, beginning: None });
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
 
@@ -420,25 +379,17 @@ impl Pipeline {
             for partition in &partitions {
                 self.forget(partition);
             }
-            consumer.send(Command::Release {
-                commit: Positions::new(),
-                partitions,
-            });
+            consumer.send(Command::Release { commit: Positions::new(), partitions });
             return;
         }
         let deadline = tokio::time::Instant::now() + self.shared.config.kafka.revoke_timeout.get();
-        self.leaving = Some(Leaving {
-            partitions,
-            running,
-            deadline,
-        });
+        self.leaving = Some(Leaving { partitions, running, deadline });
         self.release_if_done(consumer).await;
     }
 
     async fn lane_ended(&mut self, task: Id, consumer: &Consumer) -> Result<(), PipelineError> {
         // One that has been given up already is not among them any more.
-        let Some((partition, lane)) = self.lanes.iter().find(|(_, lane)| lane.abort.id() == task)
-        else {
+        let Some((partition, lane)) = self.lanes.iter().find(|(_, lane)| lane.abort.id() == task) else {
             return Ok(());
         };
         if !lane.stop.is_cancelled() {
@@ -452,11 +403,7 @@ impl Pipeline {
     }
 
     async fn release_if_done(&mut self, consumer: &Consumer) {
-        if self
-            .leaving
-            .as_ref()
-            .is_some_and(|leaving| leaving.running.is_empty())
-        {
+        if self.leaving.as_ref().is_some_and(|leaving| leaving.running.is_empty()) {
             self.release(consumer).await;
         }
     }
@@ -478,10 +425,7 @@ impl Pipeline {
                 Positions::new()
             }
         };
-        consumer.send(Command::Release {
-            commit,
-            partitions: leaving.partitions,
-        });
+        consumer.send(Command::Release { commit, partitions: leaving.partitions });
     }
 
     fn forget(&mut self, partition: &TopicPartition) {
@@ -495,9 +439,7 @@ impl Pipeline {
 
     fn uncommitted(&self, which: impl Fn(&TopicPartition) -> bool) -> Positions {
         let lanes = self.lanes.iter().filter(|(partition, _)| which(partition));
-        lanes
-            .filter_map(|(partition, lane)| Some((partition.clone(), lane.uncommitted()?)))
-            .collect()
+        lanes.filter_map(|(partition, lane)| Some((partition.clone(), lane.uncommitted()?))).collect()
     }
 
     /// Snapshots the watermarks and begins to sync what must be on disk before they are committed.
@@ -509,9 +451,7 @@ impl Pipeline {
         }
         self.uncommitted_since.get_or_insert_with(Instant::now);
         let dead_letters = self.shared.dead_letters.clone();
-        Some(Box::pin(async move {
-            dead_letters.sync().await.map(|()| positions)
-        }))
+        Some(Box::pin(async move { dead_letters.sync().await.map(|()| positions) }))
     }
 
     fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
@@ -546,16 +486,8 @@ impl Pipeline {
                     true => Some(!observer.partitions(&topics)?.is_empty()),
                     false => None,
                 };
-                let beginnings = if unknown.is_empty() {
-                    HashMap::new()
-                } else {
-                    observer.beginnings(&unknown)?
-                };
-                Ok(Observed {
-                    ends: observer.ends(&partitions)?,
-                    beginnings,
-                    topics_exist,
-                })
+                let beginnings = if unknown.is_empty() { HashMap::new() } else { observer.beginnings(&unknown)? };
+                Ok(Observed { ends: observer.ends(&partitions)?, beginnings, topics_exist })
             };
             let observed = observe();
             (observer, observed)
@@ -578,10 +510,7 @@ impl Pipeline {
         for (partition, lane) in &self.lanes {
             let position = lane.offsets().position().or(lane.beginning);
             if let (Some(end), Some(position)) = (self.ends.get(partition), position) {
-                let lag = self
-                    .metrics
-                    .lag
-                    .get_or_create(&PartitionLabels::from(partition));
+                let lag = self.metrics.lag.get_or_create(&PartitionLabels::from(partition));
                 lag.set((end - position).max(0));
             }
         }
@@ -593,10 +522,7 @@ impl Pipeline {
             lane.stop.cancel();
         }
         let drain = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.shared.config.kafka.drain_timeout.get(), drain)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(self.shared.config.kafka.drain_timeout.get(), drain).await.is_err() {
             tracing::warn!(
                 group = self.group_id,
                 "requests were still in flight after kafka.drain_timeout; what they hold will be delivered again"

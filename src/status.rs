@@ -47,9 +47,7 @@ pub struct Reason {
 
 impl Status {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Condition>> {
-        self.conditions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that something is wrong with a component; a later report replaces an earlier one.
@@ -58,28 +56,15 @@ impl Status {
         let mut conditions = self.lock();
         let known = conditions.get(component);
         let changed = known.is_none_or(|known| known.severity != severity);
-        let due =
-            changed || known.is_some_and(|known| now.duration_since(known.logged) >= LOG_EVERY);
+        let due = changed || known.is_some_and(|known| now.duration_since(known.logged) >= LOG_EVERY);
         let since = known.map_or(now, |known| known.since);
-        let logged = if due {
-            now
-        } else {
-            known.map_or(now, |known| known.logged)
-        };
+        let logged = if due { now } else { known.map_or(now, |known| known.logged) };
         match severity {
             _ if !due => {}
             Severity::Waiting => tracing::warn!(component, "{message}"),
             Severity::Failing => tracing::error!(component, "not ready: {message}"),
         }
-        conditions.insert(
-            component.to_owned(),
-            Condition {
-                severity,
-                message,
-                since,
-                logged,
-            },
-        );
+        conditions.insert(component.to_owned(), Condition { severity, message, since, logged });
     }
 
     /// Says that nothing is wrong with a component any more.
@@ -98,9 +83,7 @@ impl Status {
     /// Whether nothing is failing, and all that is wrong.
     pub fn ready(&self) -> (bool, Vec<Reason>) {
         let conditions = self.lock();
-        let ready = conditions
-            .values()
-            .all(|condition| condition.severity != Severity::Failing);
+        let ready = conditions.values().all(|condition| condition.severity != Severity::Failing);
         let reasons = conditions.iter().map(|(component, condition)| Reason {
             component: component.clone(),
             message: condition.message.clone(),
@@ -119,20 +102,13 @@ mod tests {
     fn ready_unless_something_fails_and_again_when_it_has_recovered() {
         let status = Status::default();
         assert!(status.ready().0);
-        status.report(
-            "remote_write/default",
-            Severity::Waiting,
-            "connection refused",
-        );
+        status.report("remote_write/default", Severity::Waiting, "connection refused");
         assert!(status.ready().0);
         status.report("remote_write/default", Severity::Failing, "404");
         let (ready, reasons) = status.ready();
         assert!(!ready);
         assert_eq!(reasons.len(), 1);
-        assert_eq!(
-            (reasons[0].component.as_str(), reasons[0].message.as_str()),
-            ("remote_write/default", "404")
-        );
+        assert_eq!((reasons[0].component.as_str(), reasons[0].message.as_str()), ("remote_write/default", "404"));
         status.recover("kafka");
         assert!(!status.ready().0);
         status.recover("remote_write/default");

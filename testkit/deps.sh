@@ -71,7 +71,10 @@ done
 libs=target/kafka/libs
 if ! cmp -s testkit/kafka/pom.xml "$libs/pom.xml"; then
     say "fetching Kafka's jars"
+    rm -rf "$libs.new"
+    mvn --batch-mode --quiet -Dstyle.color=never --file testkit/kafka/pom.xml \
+        dependency:copy-dependencies "-DoutputDirectory=$PWD/$libs.new"
+    cp testkit/kafka/pom.xml "$libs.new/pom.xml"
     rm -rf "$libs"
-    mvn --batch-mode --quiet -Dstyle.color=never --file testkit/kafka/pom.xml dependency:copy-dependencies "-DoutputDirectory=$PWD/$libs"
-    cp testkit/kafka/pom.xml "$libs/pom.xml"
+    mv "$libs.new" "$libs"
 fi

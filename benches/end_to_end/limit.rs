@@ -88,7 +88,13 @@ pub fn run(job: &Job<'_>) {
 type InFlight = Option<tokio::task::JoinHandle<()>>;
 
 /// One request in flight for each partition, as ours.
-fn post(runtime: &tokio::runtime::Runtime, http: &reqwest::Client, url: &str, join: &mut Join, in_flight: &mut InFlight) {
+fn post(
+    runtime: &tokio::runtime::Runtime,
+    http: &reqwest::Client,
+    url: &str,
+    join: &mut Join,
+    in_flight: &mut InFlight,
+) {
     wait(runtime, in_flight);
     let request = http.post(url).header("content-encoding", "snappy").body(join.take());
     *in_flight = Some(runtime.spawn(async { drop(request.send().await.expect("an answer")) }));

@@ -106,7 +106,10 @@ async fn run_limit(kafka: &Kafka, topic: &str, load: &Workload, partitions: usiz
 async fn bench(quick: bool) {
     let (rounds, share) = if quick { (1, 20) } else { (5, 1) };
     let kafka = Kafka::start().await;
-    println!("machine: {} cores, shared with Kafka and the receiver", std::thread::available_parallelism().map_or(0, usize::from));
+    println!(
+        "machine: {} cores, shared with Kafka and the receiver",
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
     println!("binary:  {}\n", Path::new(BINARY).display());
 
     let mut rows = Vec::new();
@@ -133,7 +136,15 @@ async fn bench(quick: bool) {
     }
     table(
         "Cost: 4 partitions, receiver answers 204 at once",
-        &["records", "M samples per CPU-second", "limit program", "share", "M samples/s", "limit program", "peak RSS, MiB"],
+        &[
+            "records",
+            "M samples per CPU-second",
+            "limit program",
+            "share",
+            "M samples/s",
+            "limit program",
+            "peak RSS, MiB",
+        ],
         &rows,
     );
 

@@ -26,7 +26,8 @@ pub async fn run(delay_ms: u64) {
     };
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
-        let serve = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+        let serve =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
         // A client that ends while a request is under way is not this program's concern.
         tokio::spawn(async { drop(serve.await) });
     }

@@ -15,8 +15,7 @@ pub fn routes(
     metrics: Arc<Metrics>,
     status: Status,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let healthy = warp::path!("-" / "healthy")
-        .map(|| answer(StatusCode::OK, "text/plain", "healthy\n".to_owned()));
+    let healthy = warp::path!("-" / "healthy").map(|| answer(StatusCode::OK, "text/plain", "healthy\n".to_owned()));
     let ready = warp::path!("-" / "ready").map(move || ready(&status));
     let metrics = warp::path!("metrics").map(move || match metrics.encode() {
         Ok(text) => answer(StatusCode::OK, CONTENT_TYPE, text),
@@ -24,10 +23,7 @@ pub fn routes(
     });
     // HEAD is GET without its body, which hyper leaves out.
     let method = warp::get().or(warp::head()).unify();
-    method
-        .and(healthy.or(ready).unify().or(metrics).unify())
-        .recover(refuse)
-        .unify()
+    method.and(healthy.or(ready).unify().or(metrics).unify()).recover(refuse).unify()
 }
 
 fn answer(status: StatusCode, content_type: &str, body: String) -> Response<String> {
@@ -40,35 +36,22 @@ fn answer(status: StatusCode, content_type: &str, body: String) -> Response<Stri
 
 /// Errors have the shape of Prometheus' own: `status`, `errorType`, `error`.
 fn failure(status: StatusCode, error: &str) -> Response<String> {
-    let kind = if status == StatusCode::NOT_FOUND {
-        "not_found"
-    } else {
-        "bad_data"
-    };
+    let kind = if status == StatusCode::NOT_FOUND { "not_found" } else { "bad_data" };
     let body = json!({ "status": "error", "errorType": kind, "error": error });
     answer(status, "application/json", format!("{body}\n"))
 }
 
 fn ready(status: &Status) -> Response<String> {
     let (ready, conditions) = status.ready();
-    let code = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "ready": ready, "conditions": conditions });
     answer(code, "application/json", format!("{body}\n"))
 }
 
 async fn refuse(rejection: Rejection) -> Result<Response<String>, Infallible> {
-    Ok(
-        if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-            failure(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
-        } else {
-            failure(
-                StatusCode::NOT_FOUND,
-                "no such path; there are /-/healthy, /-/ready and /metrics",
-            )
-        },
-    )
+    Ok(if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        failure(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
+    } else {
+        failure(StatusCode::NOT_FOUND, "no such path; there are /-/healthy, /-/ready and /metrics")
+    })
 }

@@ -43,23 +43,12 @@ impl Server {
     ///
     /// # Errors
     /// If the address is taken or not ours.
-    pub async fn bind(
-        config: &Http,
-        metrics: Arc<Metrics>,
-        status: Status,
-    ) -> Result<Self, BindError> {
-        let failed = |source| BindError {
-            listen: config.listen.clone(),
-            source,
-        };
+    pub async fn bind(config: &Http, metrics: Arc<Metrics>, status: Status) -> Result<Self, BindError> {
+        let failed = |source| BindError { listen: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "serving /-/healthy, /-/ready and /metrics");
-        Ok(Self {
-            listener,
-            metrics,
-            status,
-        })
+        Ok(Self { listener, metrics, status })
     }
 
     /// Serves until `stop` is cancelled.
@@ -90,10 +79,7 @@ impl Server {
                 }
             });
         }
-        if tokio::time::timeout(FINISH, connections.shutdown())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(FINISH, connections.shutdown()).await.is_err() {
             tracing::debug!("connections were still open at the end");
         }
     }

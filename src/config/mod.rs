@@ -21,10 +21,7 @@ pub use reference::reference;
 pub use schema::schema;
 pub use secret::{Properties, Secret, SecretError, SecretSource};
 pub use sources::Sources;
-pub use types::{
-    Auth, BasicAuth, Config, DeadLetter, Format, Http, Kafka, Limits, Log, LogFormat, RemoteWrite,
-    Tls,
-};
+pub use types::{Auth, BasicAuth, Config, DeadLetter, Format, Http, Kafka, Limits, Log, LogFormat, RemoteWrite, Tls};
 pub use units::{ByteSize, Duration, UnitError};
 
 /// The defaults, as the repository ships them: every key there is.
@@ -53,10 +50,8 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         Ok(config) if readable => {
             let listed = merged.value["remote_write"].is_array();
             let semantic = semantics::check(config, listed, sources.check_files);
-            let new: Vec<_> = semantic
-                .into_iter()
-                .filter(|new| !findings.iter().any(|known| known.touches(new)))
-                .collect();
+            let new: Vec<_> =
+                semantic.into_iter().filter(|new| !findings.iter().any(|known| known.touches(new))).collect();
             findings.extend(new);
         }
         Err(error) if findings.is_empty() => findings.push(problem::Finding::at(

@@ -23,11 +23,7 @@ impl Path {
 
     /// A path of plain keys, as it is written: `kafka.brokers`.
     pub(super) fn of(keys: &str) -> Self {
-        Self(
-            keys.split('.')
-                .map(|key| Step::Key(key.to_owned()))
-                .collect(),
-        )
+        Self(keys.split('.').map(|key| Step::Key(key.to_owned())).collect())
     }
 
     /// The place of `key` in the object here.

@@ -44,12 +44,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            origin,
-            what,
-            remedy,
-        } = self;
+        let Self { path, origin, what, remedy } = self;
         if path.is_empty() {
             write!(f, "{origin}: {what}; {remedy}")
         } else {
@@ -91,11 +86,7 @@ impl Finding {
     /// Something wrong at `place`.
     pub(super) fn at(place: Path, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (what, remedy) = (what.into(), remedy.into());
-        Self {
-            places: vec![place],
-            what,
-            remedy,
-        }
+        Self { places: vec![place], what, remedy }
     }
 
     /// The value at `other` takes part in it.
@@ -112,39 +103,23 @@ impl Finding {
     /// Whether `later` concerns a value that this one has already called wrong, and so says nothing new.
     pub(super) fn touches(&self, later: &Finding) -> bool {
         let here = self.path();
-        later
-            .places
-            .iter()
-            .any(|place| place.is_within(here) || here.is_within(place))
+        later.places.iter().any(|place| place.is_within(here) || here.is_within(place))
     }
 
     /// The problem, now that its value's origin is known.
     pub(super) fn with_origin(self, origin: Origin) -> Problem {
         let path = self.path().to_string();
-        Problem {
-            path,
-            origin,
-            what: self.what,
-            remedy: self.remedy,
-        }
+        Problem { path, origin, what: self.what, remedy: self.remedy }
     }
 }
 
 /// The candidate that `word` was probably meant to be, if one is close.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let furthest = (word.chars().count() / 3).max(2);
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::osa_distance(&word, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= furthest && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

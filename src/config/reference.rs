@@ -10,12 +10,7 @@ use super::schema;
 pub fn reference() -> String {
     let defaults = serde_json::from_str(DEFAULTS).expect("config.json is JSON");
     let mut table = "| key | default | meaning |\n|---|---|---|\n".to_owned();
-    rows(
-        &schema::schema(),
-        Some(&defaults),
-        &Path::root(),
-        &mut table,
-    );
+    rows(&schema::schema(), Some(&defaults), &Path::root(), &mut table);
     table
 }
 
@@ -44,10 +39,7 @@ fn rows(node: &Value, defaults: Option<&Value>, path: &Path, table: &mut String)
 
 /// The description on one line, without its last sentence: the default has a column.
 fn meaning(node: &Value) -> String {
-    let description = node
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let description = node.get("description").and_then(Value::as_str).unwrap_or_default();
     let meaning = description.split("Default: ").next().unwrap_or_default();
     let words: Vec<&str> = meaning.split_whitespace().collect();
     words.join(" ").replace('|', "\\|")

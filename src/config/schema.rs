@@ -12,12 +12,8 @@ use super::types::Config;
 
 /// The JSON Schema of the configuration, generated from its types.
 pub fn schema() -> Value {
-    let settings =
-        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings
-        .into_generator()
-        .into_root_schema_for::<Config>()
-        .to_value();
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
     simplify(&mut schema);
     schema
 }
@@ -27,11 +23,7 @@ pub fn schema() -> Value {
 fn simplify(node: &mut Value) {
     let Value::Object(node) = node else { return };
     if let Some(Value::Array(choices)) = node.remove("oneOf") {
-        let options = choices
-            .iter()
-            .filter_map(|choice| choice.get("const"))
-            .cloned()
-            .collect();
+        let options = choices.iter().filter_map(|choice| choice.get("const")).cloned().collect();
         node.insert("type".to_owned(), "string".into());
         node.insert("enum".to_owned(), Value::Array(options));
     }
@@ -43,8 +35,7 @@ fn simplify(node: &mut Value) {
         }
         node.insert("type".to_owned(), serde_json::json!(["object", "null"]));
     }
-    if node.contains_key("properties") && node.get("default").is_some_and(|value| !value.is_null())
-    {
+    if node.contains_key("properties") && node.get("default").is_some_and(|value| !value.is_null()) {
         node.remove("default");
     }
     for keyword in ["items", "additionalProperties"] {
@@ -57,30 +48,21 @@ fn simplify(node: &mut Value) {
 
 /// The keys that the object described by `node` may have.
 pub(super) fn properties(node: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let properties = node
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter();
-    properties
-        .flat_map(Map::iter)
-        .map(|(key, node)| (key.as_str(), node))
+    let properties = node.get("properties").and_then(Value::as_object).into_iter();
+    properties.flat_map(Map::iter).map(|(key, node)| (key.as_str(), node))
 }
 
 /// What describes one step into what `node` describes.
 pub(super) fn step<'a>(node: &'a Value, step: &Step) -> Option<&'a Value> {
     match step {
         Step::Index(_) => node.get("items"),
-        Step::Key(key) => node
-            .get("properties")
-            .and_then(|keys| keys.get(key))
-            .or_else(|| values(node)),
+        Step::Key(key) => node.get("properties").and_then(|keys| keys.get(key)).or_else(|| values(node)),
     }
 }
 
 /// What describes the values of a map with keys of the user's own.
 pub(super) fn values(node: &Value) -> Option<&Value> {
-    node.get("additionalProperties")
-        .filter(|values| values.is_object())
+    node.get("additionalProperties").filter(|values| values.is_object())
 }
 
 /// What describes the value at `path`.
@@ -105,8 +87,7 @@ pub(super) fn types(node: &Value) -> impl Iterator<Item = &str> {
 
 /// Whether what is at `path` must not be shown.
 pub(super) fn is_secret(schema: &Value, path: &Path) -> bool {
-    let write_only =
-        at(schema, path).and_then(|node| node.get("writeOnly")) == Some(&Value::Bool(true));
+    let write_only = at(schema, path).and_then(|node| node.get("writeOnly")) == Some(&Value::Bool(true));
     let named = matches!(path.0.last(), Some(Step::Key(key)) if secret::is_secret(key));
     write_only || named
 }

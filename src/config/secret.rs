@@ -104,15 +104,10 @@ impl SecretSource {
 }
 
 fn read_file(path: &Path) -> Result<Secret, SecretError> {
-    let failed = |source| SecretError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SecretError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
-    file.take(LONGEST_FILE + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > LONGEST_FILE {
         return Err(SecretError::TooLong(path.to_owned()));
     }
@@ -129,9 +124,7 @@ pub struct Properties(BTreeMap<String, String>);
 impl Properties {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of one, if it is set.
@@ -140,21 +133,13 @@ impl Properties {
     }
 
     fn masked(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.iter()
-            .map(|(name, value)| (name, if is_secret(name) { MASK } else { value }))
+        self.iter().map(|(name, value)| (name, if is_secret(name) { MASK } else { value }))
     }
 }
 
 /// Whether the librdkafka property `name` holds a secret.
 pub(super) fn is_secret(name: &str) -> bool {
-    const PARTS: [&str; 6] = [
-        "password",
-        "passphrase",
-        "secret",
-        "key.pem",
-        "ssl_key",
-        "oauthbearer.config",
-    ];
+    const PARTS: [&str; 6] = ["password", "passphrase", "secret", "key.pem", "ssl_key", "oauthbearer.config"];
     let name = name.to_lowercase();
     PARTS.iter().any(|part| name.contains(part))
 }
@@ -182,12 +167,7 @@ impl<'de> Deserialize<'de> for Properties {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        Ok(Self(
-            values
-                .into_iter()
-                .map(|(name, value)| (name, text(value)))
-                .collect(),
-        ))
+        Ok(Self(values.into_iter().map(|(name, value)| (name, text(value))).collect()))
     }
 }
 
@@ -219,14 +199,8 @@ mod tests {
             "enable.partition.eof": true,
         }))
         .expect("properties");
-        let printed = format!(
-            "{properties:?}{}",
-            serde_json::to_string(&properties).expect("map")
-        );
-        assert!(
-            !printed.contains("hunter2") && printed.contains("here"),
-            "{printed}"
-        );
+        let printed = format!("{properties:?}{}", serde_json::to_string(&properties).expect("map"));
+        assert!(!printed.contains("hunter2") && printed.contains("here"), "{printed}");
         assert_eq!(properties.get("sasl.password"), Some("hunter2"));
         assert_eq!(properties.get("fetch.min.bytes"), Some("5"));
         assert_eq!(properties.get("enable.partition.eof"), Some("true"));
@@ -242,17 +216,11 @@ mod tests {
         };
         assert_eq!(read(b" a b \r\n\n").expect("a secret").expose(), " a b ");
         assert!(matches!(read(b"\n"), Err(SecretError::Empty(_))));
-        assert!(matches!(
-            read(&[b'a'; 65 << 10]),
-            Err(SecretError::TooLong(_))
-        ));
+        assert!(matches!(read(&[b'a'; 65 << 10]), Err(SecretError::TooLong(_))));
         assert!(matches!(read(b"\xff"), Err(SecretError::Read { .. })));
 
         let missing = SecretSource::File(directory.path().join("none"));
         let error = missing.read().expect_err("no file").to_string();
-        assert!(
-            error.contains("none") && error.contains("No such file"),
-            "{error}"
-        );
+        assert!(error.contains("none") && error.contains("No such file"), "{error}");
     }
 }

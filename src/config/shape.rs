@@ -17,9 +17,7 @@ const LONGEST_SHOWN: usize = 80;
 /// All that does not fit the schema, at most one problem for each value.
 pub(super) fn check(schema: &Value, value: &Value) -> Vec<Finding> {
     let validator = jsonschema::options()
-        .with_format(DURATION_FORMAT, |text: &str| {
-            text.parse::<Duration>().is_ok()
-        })
+        .with_format(DURATION_FORMAT, |text: &str| text.parse::<Duration>().is_ok())
         .with_format(SIZE_FORMAT, |text: &str| text.parse::<ByteSize>().is_ok())
         .should_validate_formats(true)
         .build(schema)
@@ -46,9 +44,7 @@ pub(super) fn remove(value: &mut Value, path: &Path) {
     let in_list = keys.len() < path.0.len();
     // A key of an object in a list leaves that object in its place.
     if in_list && path.0.len() > keys.len() + 1 {
-        let list = keys
-            .iter()
-            .try_fold(&mut *value, |here, key| here.get_mut(key.as_str()));
+        let list = keys.iter().try_fold(&mut *value, |here, key| here.get_mut(key.as_str()));
         if let (Some(list), Some(Step::Index(index))) = (list, path.0.get(keys.len()))
             && let Some(item) = list.get_mut(*index)
         {
@@ -58,9 +54,7 @@ pub(super) fn remove(value: &mut Value, path: &Path) {
     }
     match keys.split_last() {
         Some((last, parents)) => {
-            let parent = parents
-                .iter()
-                .try_fold(value, |here, key| here.get_mut(key.as_str()));
+            let parent = parents.iter().try_fold(value, |here, key| here.get_mut(key.as_str()));
             if let Some(Value::Object(map)) = parent {
                 map.shift_remove(last.as_str());
             }
@@ -76,10 +70,7 @@ fn explain(schema: &Value, error: &ValidationError<'_>) -> Vec<Finding> {
     let expected = expectation(node);
     let (what, remedy) = match error.kind() {
         Kind::AdditionalProperties { unexpected } => {
-            return unexpected
-                .iter()
-                .map(|key| unknown(schema, node, &path, key))
-                .collect();
+            return unexpected.iter().map(|key| unknown(schema, node, &path, key)).collect();
         }
         Kind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
@@ -90,52 +81,30 @@ fn explain(schema: &Value, error: &ValidationError<'_>) -> Vec<Finding> {
         }
         Kind::Enum { .. } => {
             let word = error.instance().as_str().unwrap_or_default();
-            let options = node
-                .get("enum")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten();
+            let options = node.get("enum").and_then(Value::as_array).into_iter().flatten();
             let remedy = match nearest(word, options.filter_map(Value::as_str)) {
                 Some(option) => format!("did you mean {option:?}?"),
                 None => format!("write {expected}"),
             };
             (format!("expected {expected}, found {}", shown()), remedy)
         }
-        Kind::Minimum { limit } => (
-            format!("{} is too small", shown()),
-            format!("write {limit} or more"),
-        ),
-        Kind::Maximum { limit } => (
-            format!("{} is too large", shown()),
-            format!("write {limit} or less"),
-        ),
-        Kind::MaxLength { limit } => (
-            format!("{} is too long", shown()),
-            format!("write at most {limit} characters"),
-        ),
-        Kind::MinItems { .. } => (
-            "the list is empty".to_owned(),
-            "name at least one".to_owned(),
-        ),
+        Kind::Minimum { limit } => (format!("{} is too small", shown()), format!("write {limit} or more")),
+        Kind::Maximum { limit } => (format!("{} is too large", shown()), format!("write {limit} or less")),
+        Kind::MaxLength { limit } => (format!("{} is too long", shown()), format!("write at most {limit} characters")),
+        Kind::MinItems { .. } => ("the list is empty".to_owned(), "name at least one".to_owned()),
         _ => match too_much(error.instance()) {
             Some(what) => (what, "write less".to_owned()),
-            None => (
-                format!("expected {expected}, found {}", shown()),
-                remedy(node),
-            ),
+            None => (format!("expected {expected}, found {}", shown()), remedy(node)),
         },
     };
     vec![Finding::at(path, what, remedy)]
 }
 
 fn place(error: &ValidationError<'_>) -> Path {
-    let steps = error
-        .instance_path()
-        .into_iter()
-        .map(|segment| match segment {
-            LocationSegment::Property(key) => Step::Key(key.into_owned()),
-            LocationSegment::Index(index) => Step::Index(index),
-        });
+    let steps = error.instance_path().into_iter().map(|segment| match segment {
+        LocationSegment::Property(key) => Step::Key(key.into_owned()),
+        LocationSegment::Index(index) => Step::Index(index),
+    });
     Path(steps.collect())
 }
 
@@ -144,8 +113,7 @@ fn unknown(schema: &Value, node: &Value, path: &Path, key: &str) -> Finding {
     let here = nearest(key, schema::properties(node).map(|(known, _)| known));
     let elsewhere = || {
         let all = schema::all(schema);
-        all.into_iter()
-            .find(|known| known.0.last() == Some(&Step::Key(key.to_owned())))
+        all.into_iter().find(|known| known.0.last() == Some(&Step::Key(key.to_owned())))
     };
     let remedy = match here.map(|known| path.key(known)).or_else(elsewhere) {
         Some(known) => format!("did you mean {known}?"),
@@ -162,12 +130,9 @@ fn unknown(schema: &Value, node: &Value, path: &Path, key: &str) -> Finding {
 
 /// With several receivers, one without a name.
 fn nameless(value: &Value) -> Vec<Finding> {
-    let receivers = value["remote_write"]
-        .as_array()
-        .filter(|receivers| receivers.len() > 1);
+    let receivers = value["remote_write"].as_array().filter(|receivers| receivers.len() > 1);
     let receivers = receivers.into_iter().flatten().enumerate();
-    let nameless =
-        receivers.filter(|(_, receiver)| receiver.is_object() && receiver.get("name").is_none());
+    let nameless = receivers.filter(|(_, receiver)| receiver.is_object() && receiver.get("name").is_none());
     nameless
         .map(|(index, _)| {
             let place = Path::of("remote_write").index(index).key("name");
@@ -224,23 +189,15 @@ fn too_much(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let duration = text.parse::<Duration>().err();
     let error = duration.into_iter().chain(text.parse::<ByteSize>().err());
-    error
-        .filter(|error| matches!(error, TooLong(_) | TooLarge(_)))
-        .map(|error| error.to_string())
-        .next()
+    error.filter(|error| matches!(error, TooLong(_) | TooLarge(_))).map(|error| error.to_string()).next()
 }
 
 /// The first sentence of a description.
 fn summary(node: &Value) -> String {
-    let description = node
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or("it");
+    let description = node.get("description").and_then(Value::as_str).unwrap_or("it");
     let sentence = description.split(['.', ';']).next().unwrap_or(description);
     let mut letters = sentence.chars();
-    let first = letters
-        .next()
-        .map(|letter| letter.to_lowercase().to_string());
+    let first = letters.next().map(|letter| letter.to_lowercase().to_string());
     first.unwrap_or_default() + letters.as_str()
 }
 
@@ -252,10 +209,7 @@ fn show(schema: &Value, path: &Path, value: &Value) -> String {
         Value::Null => "null".to_owned(),
         _ if may_hold_secret(schema, path) => "a value that is not shown here".to_owned(),
         Value::String(text) if text.chars().count() > LONGEST_SHOWN => {
-            format!(
-                "{:?}…",
-                text.chars().take(LONGEST_SHOWN).collect::<String>()
-            )
+            format!("{:?}…", text.chars().take(LONGEST_SHOWN).collect::<String>())
         }
         value => value.to_string(),
     }

@@ -40,12 +40,7 @@ pub struct Sources {
 impl Sources {
     /// The environment of this process, and what the command line says.
     pub fn of_process(file: Option<PathBuf>, set: Vec<String>, check_files: bool) -> Self {
-        Self {
-            file,
-            environment: std::env::vars_os().collect(),
-            set,
-            check_files,
-        }
+        Self { file, environment: std::env::vars_os().collect(), set, check_files }
     }
 }
 
@@ -62,12 +57,7 @@ impl<'s> Merged<'s> {
     /// The defaults alone.
     pub(super) fn new(schema: &'s Value) -> Self {
         let value = serde_json::from_str(super::DEFAULTS).expect("config.json is JSON");
-        Self {
-            schema,
-            value,
-            origins: BTreeMap::new(),
-            problems: Vec::new(),
-        }
+        Self { schema, value, origins: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// Lays all sources over the defaults. False if the file cannot be read, so that what is merged is not what is
@@ -112,23 +102,15 @@ impl<'s> Merged<'s> {
     fn read_file(&mut self, file: &FilePath) -> bool {
         let origin = Origin::File(file.to_owned());
         match read_text(file).map_err(|error| {
-            let remedy =
-                "check the path and its permissions, or leave out --config for the defaults";
+            let remedy = "check the path and its permissions, or leave out --config for the defaults";
             Finding::at(Path::root(), format!("cannot be read: {error}"), remedy)
         }) {
             Ok(text) => match json::parse(text.trim_start_matches('\u{feff}')) {
                 Ok(value) => {
-                    overlay(
-                        &mut self.value,
-                        &mut self.origins,
-                        &Path::root(),
-                        value,
-                        &origin,
-                    );
+                    overlay(&mut self.value, &mut self.origins, &Path::root(), value, &origin);
                 }
                 Err(error) => {
-                    let remedy =
-                        "correct the JSON there (it has no comments and no trailing commas)";
+                    let remedy = "correct the JSON there (it has no comments and no trailing commas)";
                     self.report(Finding::at(Path::root(), error.to_string(), remedy), origin);
                     return false;
                 }
@@ -161,10 +143,7 @@ impl<'s> Merged<'s> {
                     format!("for kafka.brokers it is {PREFIX}KAFKA__BROKERS; unset it otherwise")
                 }
             };
-            return self.report(
-                Finding::at(Path::root(), "sets no known key", remedy),
-                origin,
-            );
+            return self.report(Finding::at(Path::root(), "sets no known key", remedy), origin);
         };
         match value.to_str() {
             Some(text) => self.assign(&path, node, text, origin),
@@ -191,10 +170,7 @@ impl<'s> Merged<'s> {
                     Some(name) => format!("did you mean {name}?"),
                     None => "exemplar-bridge config shows every key".to_owned(),
                 };
-                self.report(
-                    Finding::at(Path::root(), "sets no known key", remedy),
-                    origin,
-                );
+                self.report(Finding::at(Path::root(), "sets no known key", remedy), origin);
             }
         }
     }
@@ -222,18 +198,12 @@ impl<'s> Merged<'s> {
         let Some(Step::Key(key)) = parent.0.pop() else {
             return path.clone();
         };
-        let parent_value = parent
-            .0
-            .iter()
-            .try_fold(&self.value, |value, step| match step {
-                Step::Key(key) => value.get(key),
-                Step::Index(index) => value.get(index),
-            });
+        let parent_value = parent.0.iter().try_fold(&self.value, |value, step| match step {
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
+        });
         let map = parent_value.and_then(Value::as_object);
-        let known = map
-            .into_iter()
-            .flat_map(Map::keys)
-            .find(|known| known.eq_ignore_ascii_case(&key));
+        let known = map.into_iter().flat_map(Map::keys).find(|known| known.eq_ignore_ascii_case(&key));
         parent.key(known.unwrap_or(&key))
     }
 
@@ -272,24 +242,12 @@ fn place_for<'v>(value: &'v mut Value, path: &Path) -> Result<Option<&'v mut Val
 }
 
 /// Lays `value` over `target`: objects merge, everything else is replaced.
-fn overlay(
-    target: &mut Value,
-    origins: &mut BTreeMap<Path, Origin>,
-    path: &Path,
-    value: Value,
-    origin: &Origin,
-) {
+fn overlay(target: &mut Value, origins: &mut BTreeMap<Path, Origin>, path: &Path, value: Value, origin: &Origin) {
     match (target, value) {
         (Value::Object(map), Value::Object(values)) => {
             for (key, value) in values {
                 let path = path.key(&key);
-                overlay(
-                    map.entry(key).or_insert(Value::Null),
-                    origins,
-                    &path,
-                    value,
-                    origin,
-                );
+                overlay(map.entry(key).or_insert(Value::Null), origins, &path, value, origin);
             }
         }
         (target, value) => {
@@ -310,11 +268,7 @@ enum Separator {
 }
 
 /// The place that `steps` name, and what describes it. `None` if there is no such place.
-fn resolve<'s>(
-    schema: &'s Value,
-    steps: &[&str],
-    separator: Separator,
-) -> Option<(Path, &'s Value)> {
+fn resolve<'s>(schema: &'s Value, steps: &[&str], separator: Separator) -> Option<(Path, &'s Value)> {
     let mut node = schema;
     let mut path = Path::root();
     let mut rest = steps;
@@ -362,15 +316,12 @@ fn parse(text: &str, node: &Value) -> Result<Value, (String, String)> {
     // What does not parse stays text, for the check of the merged value to report.
     let other = match trimmed {
         "true" | "false" if allows("boolean") => Some(Value::Bool(trimmed == "true")),
-        _ if allows("integer") || allows("number") => trimmed
-            .parse()
-            .ok()
-            .map(|number: serde_json::Number| Value::Number(number)),
+        _ if allows("integer") || allows("number") => {
+            trimmed.parse().ok().map(|number: serde_json::Number| Value::Number(number))
+        }
         _ => None,
     };
-    Ok(other
-        .filter(|_| !allows("string"))
-        .unwrap_or_else(|| Value::from(text)))
+    Ok(other.filter(|_| !allows("string")).unwrap_or_else(|| Value::from(text)))
 }
 
 /// Whether Kubernetes made this variable for a service of our name, and nobody meant us: `…SERVICE_HOST`,
@@ -389,17 +340,13 @@ fn is_service_link(rest: &str, value: &OsString) -> bool {
         {
             port.parse::<u16>().is_ok()
         }
-        words => words
-            .windows(2)
-            .any(|two| matches!(two, ["SERVICE", "HOST" | "PORT"])),
+        words => words.windows(2).any(|two| matches!(two, ["SERVICE", "HOST" | "PORT"])),
     }
 }
 
 fn read_text(file: &FilePath) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(file)?
-        .take(LONGEST_FILE + 1)
-        .read_to_string(&mut text)?;
+    std::fs::File::open(file)?.take(LONGEST_FILE + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST_FILE {
         let error = format!("it is longer than {} MiB", LONGEST_FILE >> 20);
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, error));

@@ -226,11 +226,7 @@ impl Config {
     pub fn group_id(&self, index: usize) -> Option<String> {
         let receiver = self.remote_write.get(index)?;
         let group = &self.kafka.group_id;
-        Some(if index == 0 {
-            group.clone()
-        } else {
-            format!("{group}-{}", receiver.name)
-        })
+        Some(if index == 0 { group.clone() } else { format!("{group}-{}", receiver.name) })
     }
 }
 
@@ -238,16 +234,11 @@ impl RemoteWrite {
     /// The credentials to send, if any.
     pub fn auth(&self) -> Option<Auth> {
         if let Some(basic) = &self.basic_auth {
-            let password =
-                SecretSource::one_of(basic.password.as_ref(), basic.password_file.as_ref());
+            let password = SecretSource::one_of(basic.password.as_ref(), basic.password_file.as_ref());
             let password = password.unwrap_or_else(|| SecretSource::Inline(Secret::new("")));
-            return Some(Auth::Basic {
-                username: basic.username.clone(),
-                password,
-            });
+            return Some(Auth::Basic { username: basic.username.clone(), password });
         }
-        SecretSource::one_of(self.bearer_token.as_ref(), self.bearer_token_file.as_ref())
-            .map(Auth::Bearer)
+        SecretSource::one_of(self.bearer_token.as_ref(), self.bearer_token_file.as_ref()).map(Auth::Bearer)
     }
 }
 
@@ -301,36 +292,25 @@ impl Default for RemoteWrite {
 
 impl Default for DeadLetter {
     fn default() -> Self {
-        Self {
-            directory: "data/dead-letter".into(),
-            max_bytes: ByteSize::from_mib(1024),
-        }
+        Self { directory: "data/dead-letter".into(), max_bytes: ByteSize::from_mib(1024) }
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8000".to_owned(),
-        }
+        Self { listen: "127.0.0.1:8000".to_owned() }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_buffered_bytes: ByteSize::from_mib(128),
-            max_record_bytes: ByteSize::from_mib(32),
-        }
+        Self { max_buffered_bytes: ByteSize::from_mib(128), max_record_bytes: ByteSize::from_mib(32) }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-        }
+        Self { level: "info".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -354,25 +334,16 @@ mod one_or_many {
         either
     }
 
-    pub fn serialize<S: Serializer>(
-        many: &[RemoteWrite],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(many: &[RemoteWrite], serializer: S) -> Result<S::Ok, S::Error> {
         match many {
             [one] => one.serialize(serializer),
             many => many.serialize(serializer),
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<RemoteWrite>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RemoteWrite>, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let many = if value.is_array() {
-            value
-        } else {
-            Value::Array(vec![value])
-        };
+        let many = if value.is_array() { value } else { Value::Array(vec![value]) };
         serde_json::from_value(many).map_err(D::Error::custom)
     }
 }

@@ -13,13 +13,7 @@ pub(super) const DURATION_FORMAT: &str = "duration-text";
 /// The schema's name for the form of a [`ByteSize`].
 pub(super) const SIZE_FORMAT: &str = "byte-size";
 
-const DURATION_UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const DURATION_UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZE_UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -96,27 +90,13 @@ impl FromStr for Duration {
         let mut rest = text;
         loop {
             let (digits, tail) = split_number(rest).ok_or_else(wrong)?;
-            let end = tail
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(tail.len());
+            let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
             let (unit, next) = tail.split_at(end);
-            let (_, scale) = DURATION_UNITS
-                .iter()
-                .find(|(name, _)| *name == unit)
-                .ok_or_else(wrong)?;
-            let part = digits
-                .parse::<u64>()
-                .ok()
-                .and_then(|number| number.checked_mul(*scale));
-            total = part
-                .and_then(|part| total.checked_add(part))
-                .ok_or_else(too_long)?;
+            let (_, scale) = DURATION_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+            let part = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*scale));
+            total = part.and_then(|part| total.checked_add(part)).ok_or_else(too_long)?;
             if next.is_empty() {
-                return if total <= LONGEST {
-                    Ok(Self(total))
-                } else {
-                    Err(too_long())
-                };
+                return if total <= LONGEST { Ok(Self(total)) } else { Err(too_long()) };
             }
             rest = next;
         }
@@ -125,9 +105,7 @@ impl FromStr for Duration {
 
 /// The digits that `text` begins with, at least one, and what follows them.
 fn split_number(text: &str) -> Option<(&str, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
@@ -181,18 +159,9 @@ impl FromStr for ByteSize {
         let (digits, unit) = split_number(text).ok_or_else(wrong)?;
         let scale = match unit {
             "" => 1,
-            _ => {
-                SIZE_UNITS
-                    .iter()
-                    .find(|(name, _)| *name == unit)
-                    .ok_or_else(wrong)?
-                    .1
-            }
+            _ => SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1,
         };
-        let bytes = digits
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(scale));
+        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
         match bytes {
             Some(bytes) if bytes <= LARGEST => Ok(Self(bytes)),
             _ => Err(UnitError::TooLarge(text.to_owned())),
@@ -202,9 +171,7 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = SIZE_UNITS
-            .iter()
-            .find(|(_, scale)| self.0 > 0 && self.0.is_multiple_of(*scale));
+        let exact = SIZE_UNITS.iter().find(|(_, scale)| self.0 > 0 && self.0.is_multiple_of(*scale));
         match exact {
             Some((unit, scale)) => write!(f, "{}{unit}", self.0 / scale),
             None => f.write_str("0B"),
@@ -274,9 +241,7 @@ impl<'de> Deserialize<'de> for ByteSize {
 /// A count, written as `50000` or, the same integer to JSON Schema, as `5e4`.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
-    let whole = number
-        .as_f64()
-        .filter(|float| float.fract() == 0.0 && *float >= 0.0);
+    let whole = number.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0);
     match (number.as_u64(), whole) {
         (Some(count), _) => usize::try_from(count).map_err(de::Error::custom),
         (None, Some(float)) => Ok(float as usize),
@@ -340,21 +305,11 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_named_with_an_example() {
-        for text in [
-            "", "s", "1", "1.5s", "-1s", "1 s", "1s ", "1µs", "1S", "1s2", "٣s",
-        ] {
+        for text in ["", "s", "1", "1.5s", "-1s", "1 s", "1s ", "1µs", "1S", "1s2", "٣s"] {
             let error = text.parse::<Duration>().expect_err(text).to_string();
-            assert!(
-                error.contains(&format!("{text:?}")) && error.contains("\"30s\""),
-                "{error}"
-            );
+            assert!(error.contains(&format!("{text:?}")) && error.contains("\"30s\""), "{error}");
         }
-        for text in [
-            "366d",
-            "99999999999999999999s",
-            "9999999999999999999d",
-            "365d1ms",
-        ] {
+        for text in ["366d", "99999999999999999999s", "9999999999999999999d", "365d1ms"] {
             let error = text.parse::<Duration>().expect_err(text);
             assert_eq!(error, UnitError::TooLong(text.to_owned()));
         }
@@ -373,18 +328,11 @@ mod tests {
             ("1024TiB", LARGEST, "1024TiB"),
         ] {
             let size: ByteSize = text.parse().expect(text);
-            assert_eq!(
-                (size.get(), size.to_string().as_str()),
-                (bytes, canonical),
-                "{text}"
-            );
+            assert_eq!((size.get(), size.to_string().as_str()), (bytes, canonical), "{text}");
         }
         for text in ["", "MiB", "8 MiB", "1.5GiB", "-1", "8mib", "8M", "0x10"] {
             let error = text.parse::<ByteSize>().expect_err(text).to_string();
-            assert!(
-                error.contains(&format!("{text:?}")) && error.contains("\"8MiB\""),
-                "{error}"
-            );
+            assert!(error.contains(&format!("{text:?}")) && error.contains("\"8MiB\""), "{error}");
         }
         for text in ["1025TiB", "99999999999999999999", "99999999999999999TiB"] {
             let error = text.parse::<ByteSize>().expect_err(text);

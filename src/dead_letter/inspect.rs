@@ -29,9 +29,7 @@ pub enum InspectError {
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// There is no such dead letter.
-    #[error(
-        "no dead letter {which} in {directory}; `exemplar-bridge dead-letter list` shows those there are"
-    )]
+    #[error("no dead letter {which} in {directory}; `exemplar-bridge dead-letter list` shows those there are")]
     NotFound {
         /// What was asked for.
         which: String,
@@ -43,24 +41,16 @@ pub enum InspectError {
     Position(#[from] wal::ParsePositionError),
 }
 
-fn entries(
-    directory: &Path,
-) -> Result<impl Iterator<Item = Result<Entry, wal::Error>>, wal::Error> {
+fn entries(directory: &Path) -> Result<impl Iterator<Item = Result<Entry, wal::Error>>, wal::Error> {
     let reader = wal::Reader::open(directory)?;
     Ok(reader.filter_map(|entry| match entry {
-        Ok(wal::Entry::Record { position, payload }) => {
-            Some(Ok(match DeadLetter::decode(payload.as_slice()) {
-                Ok(letter) => Entry::Letter(position, Box::new(letter)),
-                Err(error) => Entry::Lost(format!("{position}: not a dead letter: {error}")),
-            }))
+        Ok(wal::Entry::Record { position, payload }) => Some(Ok(match DeadLetter::decode(payload.as_slice()) {
+            Ok(letter) => Entry::Letter(position, Box::new(letter)),
+            Err(error) => Entry::Lost(format!("{position}: not a dead letter: {error}")),
+        })),
+        Ok(wal::Entry::Damage { position, length, cause }) => {
+            Some(Ok(Entry::Lost(format!("{position}: {length} bytes are damaged: {cause}"))))
         }
-        Ok(wal::Entry::Damage {
-            position,
-            length,
-            cause,
-        }) => Some(Ok(Entry::Lost(format!(
-            "{position}: {length} bytes are damaged: {cause}"
-        )))),
         // What was being written, or would have been, when the process ended.
         Ok(wal::Entry::Torn { .. }) => None,
         Err(error) => Some(Err(error)),
@@ -71,18 +61,9 @@ fn entries(
 ///
 /// # Errors
 /// If the directory cannot be read or the output not written.
-pub fn list(
-    directory: &Path,
-    json: bool,
-    out: &mut impl Write,
-    trouble: &mut impl Write,
-) -> Result<(), InspectError> {
+pub fn list(directory: &Path, json: bool, out: &mut impl Write, trouble: &mut impl Write) -> Result<(), InspectError> {
     if !json {
-        writeln!(
-            out,
-            "{:<12} {:<40} {:<24} DETAIL",
-            "POSITION", "TOPIC/PARTITION/OFFSET", "REASON"
-        )?;
+        writeln!(out, "{:<12} {:<40} {:<24} DETAIL", "POSITION", "TOPIC/PARTITION/OFFSET", "REASON")?;
     }
     for entry in entries(directory)? {
         match entry? {
@@ -92,13 +73,7 @@ pub fn list(
             }
             Entry::Letter(position, letter) => {
                 let detail = letter.detail.lines().next().unwrap_or_default();
-                writeln!(
-                    out,
-                    "{:<12} {:<40} {:<24} {detail}",
-                    position.to_string(),
-                    origin(&letter),
-                    letter.reason
-                )?;
+                writeln!(out, "{:<12} {:<40} {:<24} {detail}", position.to_string(), origin(&letter), letter.reason)?;
             }
         }
     }
@@ -109,19 +84,10 @@ pub fn list(
 ///
 /// # Errors
 /// If it is not there, the directory cannot be read, or the output not written.
-pub fn show(
-    directory: &Path,
-    which: &Which,
-    form: Form,
-    out: &mut impl Write,
-) -> Result<(), InspectError> {
+pub fn show(directory: &Path, which: &Which, form: Form, out: &mut impl Write) -> Result<(), InspectError> {
     let wanted = match which {
         Which::Position(position) => Err(position.parse::<wal::Position>()?),
-        Which::Record {
-            topic,
-            partition,
-            offset,
-        } => Ok((topic, *partition, *offset)),
+        Which::Record { topic, partition, offset } => Ok((topic, *partition, *offset)),
     };
     for entry in entries(directory)? {
         let Entry::Letter(position, letter) = entry? else {
@@ -137,35 +103,21 @@ pub fn show(
     }
     let which = match which {
         Which::Position(position) => format!("at {position}"),
-        Which::Record {
-            topic,
-            partition,
-            offset,
-        } => format!("{topic}/{partition}/{offset}"),
+        Which::Record { topic, partition, offset } => format!("{topic}/{partition}/{offset}"),
     };
-    Err(InspectError::NotFound {
-        which,
-        directory: directory.display().to_string(),
-    })
+    Err(InspectError::NotFound { which, directory: directory.display().to_string() })
 }
 
-fn print(
-    position: wal::Position,
-    letter: &DeadLetter,
-    form: Form,
-    out: &mut impl Write,
-) -> io::Result<()> {
+fn print(position: wal::Position, letter: &DeadLetter, form: Form, out: &mut impl Write) -> io::Result<()> {
     match form {
         Form::Value => out.write_all(letter.value.as_deref().unwrap_or_default()),
         Form::Json => {
             let mut all = facts(position, letter);
-            let base64 =
-                |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| BASE64_STANDARD.encode(bytes));
+            let base64 = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| BASE64_STANDARD.encode(bytes));
             all["key"] = json!(base64(&letter.key));
             let headers = letter.headers.iter();
-            all["headers"] = headers
-                .map(|header| json!({ "name": header.name, "value": base64(&header.value) }))
-                .collect();
+            all["headers"] =
+                headers.map(|header| json!({ "name": header.name, "value": base64(&header.value) })).collect();
             all["value"] = json!(base64(&letter.value));
             writeln!(out, "{all}")
         }
@@ -190,10 +142,7 @@ fn print(
                 writeln!(out, "header     {}: {value}", header.name)?;
             }
             let bytes = letter.value.as_ref().map_or(0, Vec::len);
-            writeln!(
-                out,
-                "value      {bytes} bytes; --value writes them to standard output"
-            )
+            writeln!(out, "value      {bytes} bytes; --value writes them to standard output")
         }
     }
 }

@@ -40,10 +40,10 @@ impl Letter {
     pub fn new(record: &Record<'_>, why: Why<'_>) -> Self {
         let mut detail = why.detail;
         detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
-        let headers = record.headers.iter().map(|(name, value)| Header {
-            name: (*name).to_owned(),
-            value: value.map(<[u8]>::to_vec),
-        });
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, value)| Header { name: (*name).to_owned(), value: value.map(<[u8]>::to_vec) });
         let letter = DeadLetter {
             topic: record.topic.to_owned(),
             partition: record.partition,
@@ -58,10 +58,7 @@ impl Letter {
             rejected_at: now(),
             receiver: why.receiver.to_owned(),
         };
-        Self {
-            reason: why.reason,
-            letter,
-        }
+        Self { reason: why.reason, letter }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -71,8 +68,6 @@ impl Letter {
 
 /// Milliseconds since the epoch.
 fn now() -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

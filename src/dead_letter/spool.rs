@@ -53,11 +53,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// If the directory cannot be written, or another process has it open.
-    pub fn open(
-        config: &config::DeadLetter,
-        status: Status,
-        metrics: &Metrics,
-    ) -> Result<Self, OpenError> {
+    pub fn open(config: &config::DeadLetter, status: Status, metrics: &Metrics) -> Result<Self, OpenError> {
         let options = wal::Options {
             segment_bytes: 16 << 20,
             // Whatever Kafka can hold must fit.
@@ -146,24 +142,13 @@ impl Spool {
     }
 
     fn count(&self, letter: &Letter) {
-        self.count
-            .get_or_create(&ReasonLabel {
-                reason: letter.reason,
-            })
-            .inc();
+        self.count.get_or_create(&ReasonLabel { reason: letter.reason }).inc();
         let (now, logged) = (now(), self.logged.load(Ordering::Relaxed));
         if now - logged < LOG_EVERY {
             return;
         }
         self.logged.store(now, Ordering::Relaxed);
-        let proto::dead_letter::DeadLetter {
-            topic,
-            partition,
-            offset,
-            detail,
-            receiver,
-            ..
-        } = &letter.letter;
+        let proto::dead_letter::DeadLetter { topic, partition, offset, detail, receiver, .. } = &letter.letter;
         tracing::warn!(
             receiver,
             topic,

@@ -139,10 +139,7 @@ impl Builder {
 
     /// Bytes of memory that the batch takes.
     pub fn memory(&self) -> usize {
-        self.body.capacity()
-            + self.raw.capacity()
-            + self.kept.capacity()
-            + self.entries.capacity() * size_of::<Entry>()
+        self.body.capacity() + self.raw.capacity() + self.kept.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Adds a record. Its place is after everything pushed or skipped before.
@@ -157,11 +154,7 @@ impl Builder {
                 let mut preamble = [0; MAX_PREAMBLE];
                 preamble[..preamble_len].copy_from_slice(&payload[..preamble_len]);
                 let elements = append(&mut self.body, elements);
-                Value::Block {
-                    preamble,
-                    preamble_len: preamble_len as u8,
-                    elements,
-                }
+                Value::Block { preamble, preamble_len: preamble_len as u8, elements }
             }
             Content::Block(elements) => {
                 self.compress_raw();
@@ -178,15 +171,8 @@ impl Builder {
             self.compress_raw();
         }
         let key = record.key.map(|key| append(&mut self.kept, key));
-        let headers =
-            (!record.headers.is_empty()).then(|| push_headers(&mut self.kept, &record.headers));
-        self.entries.push(Entry {
-            offset: record.offset,
-            timestamp: record.timestamp,
-            key,
-            headers,
-            value,
-        });
+        let headers = (!record.headers.is_empty()).then(|| push_headers(&mut self.kept, &record.headers));
+        self.entries.push(Entry { offset: record.offset, timestamp: record.timestamp, key, headers, value });
         self.counts += decoded.found.counts;
         self.uncompressed += decoded.uncompressed;
         self.exclusive |= decoded.found.foreign_fields;
@@ -200,12 +186,7 @@ impl Builder {
 
     fn compress_raw(&mut self) {
         if self.compressed < self.raw.len() {
-            compress(
-                &mut self.encoder,
-                &self.raw[self.compressed..],
-                &mut self.scratch,
-                &mut self.body,
-            );
+            compress(&mut self.encoder, &self.raw[self.compressed..], &mut self.scratch, &mut self.body);
             self.compressed = self.raw.len();
         }
     }
@@ -234,30 +215,19 @@ impl Builder {
 
 fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Span {
     // Batches are bounded by `limits`, far below 4 GiB.
-    let span = Span {
-        start: buffer.len() as u32,
-        len: bytes.len() as u32,
-    };
+    let span = Span { start: buffer.len() as u32, len: bytes.len() as u32 };
     buffer.extend_from_slice(bytes);
     span
 }
 
 /// Appends the elements of a compressed block to a body.
-fn compress(
-    encoder: &mut snap::raw::Encoder,
-    bytes: &[u8],
-    scratch: &mut Vec<u8>,
-    body: &mut Vec<u8>,
-) {
+fn compress(encoder: &mut snap::raw::Encoder, bytes: &[u8], scratch: &mut Vec<u8>, body: &mut Vec<u8>) {
     let most = snap::raw::max_compress_len(bytes.len());
     if scratch.len() < most {
         scratch.resize(most, 0);
     }
-    let written = encoder
-        .compress(bytes, scratch)
-        .expect("the buffer has room for the worst case below 4 GiB");
-    let (_, elements) =
-        snappy::split(&scratch[..written]).expect("a block begins with its preamble");
+    let written = encoder.compress(bytes, scratch).expect("the buffer has room for the worst case below 4 GiB");
+    let (_, elements) = snappy::split(&scratch[..written]).expect("a block begins with its preamble");
     body.extend_from_slice(elements);
 }
 
@@ -267,17 +237,10 @@ fn push_headers(kept: &mut Vec<u8>, headers: &[(&str, Option<&[u8]>)]) -> Span {
     for (name, value) in headers {
         kept.extend_from_slice(&(name.len() as u32).to_le_bytes());
         kept.extend_from_slice(name.as_bytes());
-        kept.extend_from_slice(
-            &value
-                .map_or(u32::MAX, |value| value.len() as u32)
-                .to_le_bytes(),
-        );
+        kept.extend_from_slice(&value.map_or(u32::MAX, |value| value.len() as u32).to_le_bytes());
         kept.extend_from_slice(value.unwrap_or_default());
     }
-    Span {
-        start: start as u32,
-        len: (kept.len() - start) as u32,
-    }
+    Span { start: start as u32, len: (kept.len() - start) as u32 }
 }
 
 fn read_headers(mut bytes: &[u8]) -> Vec<(&str, Option<&[u8]>)> {
@@ -292,8 +255,7 @@ fn read_headers(mut bytes: &[u8]) -> Vec<(&str, Option<&[u8]>)> {
     let mut headers = Vec::new();
     while !bytes.is_empty() {
         let name_len = length(&mut bytes) as usize;
-        let name =
-            str::from_utf8(take(&mut bytes, name_len)).expect("a name was pushed as a string");
+        let name = str::from_utf8(take(&mut bytes, name_len)).expect("a name was pushed as a string");
         let value = match length(&mut bytes) {
             u32::MAX => None,
             len => Some(take(&mut bytes, len as usize)),
@@ -341,17 +303,12 @@ impl Batch {
 
     /// Bytes of memory that the batch takes.
     pub fn memory(&self) -> usize {
-        self.buffer.len()
-            + self.raw.capacity()
-            + self.kept.capacity()
-            + self.entries.capacity() * size_of::<Entry>()
+        self.buffer.len() + self.raw.capacity() + self.kept.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// The offset to go on from once records up to, and not including, number `end` are settled.
     pub fn position_after(&self, end: usize) -> i64 {
-        self.entries
-            .get(end)
-            .map_or(self.position, |entry| entry.offset)
+        self.entries.get(end).map_or(self.position, |entry| entry.offset)
     }
 
     /// A record as it came; its value may have to be put together from two places, for which `value` is room.
@@ -361,11 +318,7 @@ impl Batch {
             Value::None => None,
             Value::Raw(span) => Some(&self.raw[span.range()]),
             Value::Kept(span) => Some(&self.kept[span.range()]),
-            Value::Block {
-                preamble,
-                preamble_len,
-                elements,
-            } => {
+            Value::Block { preamble, preamble_len, elements } => {
                 value.clear();
                 value.extend_from_slice(&preamble[..usize::from(preamble_len)]);
                 value.extend_from_slice(&self.buffer[elements.range()]);
@@ -378,9 +331,7 @@ impl Batch {
             offset: entry.offset,
             timestamp: entry.timestamp,
             key: entry.key.map(|span| &self.kept[span.range()]),
-            headers: entry
-                .headers
-                .map_or_else(Vec::new, |span| read_headers(&self.kept[span.range()])),
+            headers: entry.headers.map_or_else(Vec::new, |span| read_headers(&self.kept[span.range()])),
             payload,
         }
     }
@@ -391,9 +342,7 @@ impl Batch {
         let mut value = Vec::new();
         for index in records.clone() {
             let record = self.record(index, &mut value);
-            let decoded = decoder
-                .decode(&record)
-                .expect("a record that has been decoded decodes again");
+            let decoded = decoder.decode(&record).expect("a record that has been decoded decodes again");
             part.push(&record, &decoded);
         }
         part.position = Some(self.position_after(records.end));

@@ -4,9 +4,7 @@ use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
 use crate::config::{Auth, RemoteWrite};
@@ -70,17 +68,10 @@ impl Verdict {
         let code = status.as_u16();
         match code {
             200..=299 => Self::Delivered,
-            408 | 429 | 500..=599 => Self::Retry {
-                status: Some(code),
-                after,
-                cause: describe(status, &body),
-            },
+            408 | 429 | 500..=599 => Self::Retry { status: Some(code), after, cause: describe(status, &body) },
             413 => Self::TooLarge { body },
             400 | 409 | 422 => Self::Rejected { status: code, body },
-            _ => Self::Misconfigured {
-                status: Some(code),
-                cause: describe(status, &body),
-            },
+            _ => Self::Misconfigured { status: Some(code), cause: describe(status, &body) },
         }
     }
 
@@ -89,16 +80,9 @@ impl Verdict {
         let cause = crate::error_chain(error);
         let misconfigured = error.is_builder() || is_tls(error);
         if misconfigured {
-            Self::Misconfigured {
-                status: None,
-                cause,
-            }
+            Self::Misconfigured { status: None, cause }
         } else {
-            Self::Retry {
-                status: None,
-                after: None,
-                cause,
-            }
+            Self::Retry { status: None, after: None, cause }
         }
     }
 }
@@ -125,9 +109,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
             return true;
         }
         // An I/O error shows what it wraps only this way.
-        let wrapped = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
             return true;
         }
@@ -175,10 +157,7 @@ impl Client {
     /// # Errors
     /// If the CA's file cannot be read or holds no certificates.
     pub fn new(config: &RemoteWrite) -> Result<Self, ClientError> {
-        let build = |source| ClientError::Build {
-            name: config.name.clone(),
-            source,
-        };
+        let build = |source| ClientError::Build { name: config.name.clone(), source };
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("exemplar-bridge/", env!("CARGO_PKG_VERSION")))
             .timeout(config.timeout.get())
@@ -197,29 +176,14 @@ impl Client {
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
             let name = HeaderName::try_from(name).expect("the configuration has been checked");
-            let value =
-                HeaderValue::try_from(value.expose()).expect("the configuration has been checked");
+            let value = HeaderValue::try_from(value.expose()).expect("the configuration has been checked");
             headers.append(name, value);
         }
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-protobuf"),
-        );
-        headers.insert(
-            "x-prometheus-remote-write-version",
-            HeaderValue::from_static("0.1.0"),
-        );
-        let url = config
-            .url
-            .parse()
-            .expect("the configuration has been checked");
-        Ok(Self {
-            http: http.build().map_err(build)?,
-            url,
-            headers,
-            auth: config.auth(),
-        })
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert("x-prometheus-remote-write-version", HeaderValue::from_static("0.1.0"));
+        let url = config.url.parse().expect("the configuration has been checked");
+        Ok(Self { http: http.build().map_err(build)?, url, headers, auth: config.auth() })
     }
 
     /// Where it sends to.
@@ -229,41 +193,26 @@ impl Client {
 
     /// Posts a body once.
     pub async fn send(&self, body: Bytes) -> Attempt {
-        let request = self
-            .http
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .body(body);
+        let request = self.http.post(self.url.clone()).headers(self.headers.clone()).body(body);
         // Files are read for each attempt, so that a rotated secret needs no restart.
         let authorized = match &self.auth {
             None => Ok(request),
-            Some(Auth::Basic { username, password }) => password
-                .read()
-                .map(|password| request.basic_auth(username, Some(password.expose()))),
-            Some(Auth::Bearer(token)) => token
-                .read()
-                .map(|token| request.bearer_auth(token.expose())),
+            Some(Auth::Basic { username, password }) => {
+                password.read().map(|password| request.basic_auth(username, Some(password.expose())))
+            }
+            Some(Auth::Bearer(token)) => token.read().map(|token| request.bearer_auth(token.expose())),
         };
         let request = match authorized {
             Ok(request) => request,
             Err(error) => {
-                let verdict = Verdict::Misconfigured {
-                    status: None,
-                    cause: error.to_string(),
-                };
-                return Attempt {
-                    status: None,
-                    verdict,
-                };
+                let verdict = Verdict::Misconfigured { status: None, cause: error.to_string() };
+                return Attempt { status: None, verdict };
             }
         };
         let mut answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                return Attempt {
-                    status: None,
-                    verdict: Verdict::of_error(&error),
-                };
+                return Attempt { status: None, verdict: Verdict::of_error(&error) };
             }
         };
         let status = answer.status();
@@ -272,18 +221,13 @@ impl Client {
         let mut body = Vec::new();
         while body.len() < MAX_ANSWER {
             match answer.chunk().await {
-                Ok(Some(chunk)) => {
-                    body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())])
-                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())]),
                 // The status has been said; a body that breaks off changes nothing.
                 Ok(None) | Err(_) => break,
             }
         }
         let body = String::from_utf8_lossy(&body).trim_end().to_owned();
-        Attempt {
-            status: Some(status.as_u16()),
-            verdict: Verdict::of(status, after, body),
-        }
+        Attempt { status: Some(status.as_u16()), verdict: Verdict::of(status, after, body) }
     }
 
     /// Posts the canary once.
@@ -297,10 +241,7 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?.trim();
     let wait = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(SystemTime::now())
-            .unwrap_or_default(),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default(),
     };
     Some(wait.min(MAX_RETRY_AFTER))
 }
@@ -310,11 +251,7 @@ mod tests {
     use super::*;
 
     fn verdict(code: u16) -> Verdict {
-        Verdict::of(
-            StatusCode::from_u16(code).expect("a status"),
-            None,
-            String::new(),
-        )
+        Verdict::of(StatusCode::from_u16(code).expect("a status"), None, String::new())
     }
 
     /// The answer table of ARCHITECTURE.md, for every status there can be.

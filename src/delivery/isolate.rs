@@ -16,12 +16,7 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         // Prometheus says so in words only: storage.ErrOutOfOrderSample, ErrDuplicateSampleForTimestamp,
         // ErrTooOldSample, ErrOutOfBounds. A tail read again after a crash ends here if it has no out-of-order window.
-        const REPEATS: [&str; 4] = [
-            "out of order",
-            "duplicate sample",
-            "too old sample",
-            "out of bounds",
-        ];
+        const REPEATS: [&str; 4] = ["out of order", "duplicate sample", "too old sample", "out of bounds"];
         match self.status {
             413 => "too_large",
             500.. => "server_error",
@@ -32,11 +27,7 @@ impl Refusal {
 
     /// For how long a part of the batch may get server errors: if they are why we are here, none is waited out again.
     fn isolate_after(&self, normal: Duration) -> Duration {
-        if self.status >= 500 {
-            Duration::ZERO
-        } else {
-            normal
-        }
+        if self.status >= 500 { Duration::ZERO } else { normal }
     }
 }
 
@@ -69,12 +60,7 @@ impl Delivery {
 
     /// Asks once more for a record that was refused alone, then makes it a dead letter. When so many have been given up
     /// that it cannot be the data, asks until the receiver takes it.
-    async fn give_up(
-        &mut self,
-        record: &Batch,
-        isolate_after: Duration,
-        first: Refusal,
-    ) -> Outcome {
+    async fn give_up(&mut self, record: &Batch, isolate_after: Duration, first: Refusal) -> Outcome {
         let mut backoff = Backoff::new();
         let mut refusal = first;
         loop {
@@ -102,9 +88,7 @@ impl Delivery {
                  next one again. It answers: HTTP status {}: {}",
                 refusal.status, refusal.body
             );
-            self.receiver
-                .status
-                .report(&self.lane(), Severity::Failing, message);
+            self.receiver.status.report(&self.lane(), Severity::Failing, message);
         }
         self.given_up_in_a_row += 1;
         let mut value = Vec::new();

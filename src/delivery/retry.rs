@@ -43,12 +43,8 @@ impl Receiver {
 
     /// The receiver cannot be reached or is in trouble; it will come back.
     pub fn waiting(&self, cause: &str) {
-        let message = format!(
-            "{} does not take data, retrying: {cause}",
-            self.client.url()
-        );
-        self.status
-            .report(&self.component(), Severity::Waiting, message);
+        let message = format!("{} does not take data, retrying: {cause}", self.client.url());
+        self.status.report(&self.component(), Severity::Waiting, message);
     }
 
     /// The receiver refuses everything, so the configuration is at fault.
@@ -58,8 +54,7 @@ impl Receiver {
              Nothing is dropped meanwhile. It answers: {cause}",
             self.client.url()
         );
-        self.status
-            .report(&self.component(), Severity::Failing, message);
+        self.status.report(&self.component(), Severity::Failing, message);
     }
 
     /// The receiver accepts requests.
@@ -133,14 +128,7 @@ impl Delivery {
         offsets: Arc<Mutex<Offsets>>,
         stop: CancellationToken,
     ) -> Self {
-        Self {
-            receiver,
-            partition,
-            offsets,
-            stop,
-            decoder: Decoder::new(limits),
-            given_up_in_a_row: 0,
-        }
+        Self { receiver, partition, offsets, stop, decoder: Decoder::new(limits), given_up_in_a_row: 0 }
     }
 
     /// Delivers a batch. Takes and returns itself, so that the lane can go on reading meanwhile.
@@ -163,10 +151,7 @@ impl Delivery {
     /// Notes that everything before `position` is done.
     pub(super) fn settle(&self, position: i64) {
         // No exemplars are logged yet, so none has a sequence number.
-        self.offsets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .settle(position, 0);
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner).settle(position, 0);
     }
 
     /// Notes that the receiver has taken a batch.
@@ -191,13 +176,7 @@ impl Delivery {
             let Some(verdict) = self.attempt(body.clone()).await else {
                 return Answer::Stopped;
             };
-            let server_error = matches!(
-                verdict,
-                Verdict::Retry {
-                    status: Some(500..),
-                    ..
-                }
-            );
+            let server_error = matches!(verdict, Verdict::Retry { status: Some(500..), .. });
             if !server_error {
                 failing_since = None;
             }
@@ -209,43 +188,29 @@ impl Delivery {
                 Verdict::TooLarge { body } => {
                     return Answer::Refused(Refusal { status: 413, body });
                 }
-                Verdict::Rejected { status, body } => {
-                    match receiver.client.canary().await.verdict {
-                        Verdict::Delivered => {
-                            receiver.accepting();
-                            return Answer::Refused(Refusal { status, body });
-                        }
-                        Verdict::Retry { after, cause, .. } => {
-                            receiver.waiting(&cause);
-                            ("unavailable", after)
-                        }
-                        canary => {
-                            receiver.misconfigured(&format!(
-                                "HTTP status {status}: {body}; to an empty request: {canary}"
-                            ));
-                            ("misconfigured", None)
-                        }
+                Verdict::Rejected { status, body } => match receiver.client.canary().await.verdict {
+                    Verdict::Delivered => {
+                        receiver.accepting();
+                        return Answer::Refused(Refusal { status, body });
                     }
-                }
-                Verdict::Retry {
-                    status,
-                    after,
-                    cause,
-                } => {
+                    Verdict::Retry { after, cause, .. } => {
+                        receiver.waiting(&cause);
+                        ("unavailable", after)
+                    }
+                    canary => {
+                        receiver.misconfigured(&format!("HTTP status {status}: {body}; to an empty request: {canary}"));
+                        ("misconfigured", None)
+                    }
+                },
+                Verdict::Retry { status, after, cause } => {
                     let since = *failing_since.get_or_insert_with(Instant::now);
-                    if server_error
-                        && since.elapsed() >= isolate_after
-                        && self.canary_is_accepted().await
-                    {
+                    if server_error && since.elapsed() >= isolate_after && self.canary_is_accepted().await {
                         tracing::error!(
                             partition = %self.partition,
                             "the receiver has answered one batch with server errors for {isolate_after:?} while it \
                              accepts others; looking for the records at fault: {cause}"
                         );
-                        return Answer::Refused(Refusal {
-                            status: status.unwrap_or_default(),
-                            body: cause,
-                        });
+                        return Answer::Refused(Refusal { status: status.unwrap_or_default(), body: cause });
                     }
                     receiver.waiting(&cause);
                     let reason = match status {
@@ -260,11 +225,7 @@ impl Delivery {
                     ("misconfigured", None)
                 }
             };
-            receiver
-                .metrics
-                .retries
-                .get_or_create(&ReasonLabel { reason })
-                .inc();
+            receiver.metrics.retries.get_or_create(&ReasonLabel { reason }).inc();
             if !self.pause(backoff.next(after)).await {
                 return Answer::Stopped;
             }

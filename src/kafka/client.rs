@@ -14,14 +14,9 @@ use crate::config;
 
 /// librdkafka's version and what was built into it, for `--version`.
 pub fn librdkafka() -> String {
-    let features = ClientConfig::new()
-        .create_native_config()
-        .and_then(|config| config.get("builtin.features"));
+    let features = ClientConfig::new().create_native_config().and_then(|config| config.get("builtin.features"));
     let features = features.unwrap_or_default();
-    format!(
-        "{} ({features}; without SASL GSSAPI and OAUTHBEARER OIDC)",
-        version()
-    )
+    format!("{} ({features}; without SASL GSSAPI and OAUTHBEARER OIDC)", version())
 }
 
 /// librdkafka's version alone.
@@ -62,10 +57,7 @@ pub fn consumer_config(config: &config::Config, group_id: &str, partitions: usiz
         // How soon topics are found that match a `^regex`.
         .set("topic.metadata.refresh.interval.ms", "10000")
         .set("queued.max.messages.kbytes", queue.to_string())
-        .set(
-            "fetch.message.max.bytes",
-            (queue * 1024).min(1 << 20).to_string(),
-        )
+        .set("fetch.message.max.bytes", (queue * 1024).min(1 << 20).to_string())
         .set("fetch.max.bytes", (16 << 20).to_string())
         // The default of one second stalls a consumer that empties its queue faster than it is filled.
         .set("fetch.queue.backoff.ms", "5");
@@ -125,9 +117,7 @@ impl Observer {
     pub fn new(config: &config::Config, group_id: &str) -> Result<Self, KafkaError> {
         let mut client = ClientConfig::new();
         connection(&mut client, config, group_id);
-        Ok(Self {
-            client: client.create_with_context(Quiet)?,
-        })
+        Ok(Self { client: client.create_with_context(Quiet)? })
     }
 
     /// The partitions of the topics that exist, `^regex` ones included.
@@ -138,25 +128,13 @@ impl Observer {
         let metadata = self.client.fetch_metadata(None, ANSWER)?;
         let patterns: Vec<regex::Regex> = topics
             .iter()
-            .map(|topic| {
-                if topic.starts_with('^') {
-                    topic.clone()
-                } else {
-                    format!("^{}$", regex::escape(topic))
-                }
-            })
+            .map(|topic| if topic.starts_with('^') { topic.clone() } else { format!("^{}$", regex::escape(topic)) })
             .filter_map(|pattern| regex::Regex::new(&pattern).ok())
             .collect();
-        let topics = metadata
-            .topics()
-            .iter()
-            .filter(|topic| patterns.iter().any(|p| p.is_match(topic.name())));
+        let topics = metadata.topics().iter().filter(|topic| patterns.iter().any(|p| p.is_match(topic.name())));
         let partitions = topics.flat_map(|topic| {
             let name: std::sync::Arc<str> = topic.name().into();
-            topic.partitions().iter().map(move |p| TopicPartition {
-                topic: name.clone(),
-                partition: p.id(),
-            })
+            topic.partitions().iter().map(move |p| TopicPartition { topic: name.clone(), partition: p.id() })
         });
         Ok(partitions.collect())
     }
@@ -165,10 +143,7 @@ impl Observer {
     ///
     /// # Errors
     /// If the brokers do not answer. Partitions without a leader are left out.
-    pub fn ends(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+    pub fn ends(&self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
         self.list_offsets(partitions, Offset::End)
     }
 
@@ -177,19 +152,11 @@ impl Observer {
     ///
     /// # Errors
     /// If the brokers do not answer.
-    pub fn beginnings(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
-        let committed = self
-            .client
-            .committed_offsets(list(partitions, Offset::Invalid), ANSWER)?;
+    pub fn beginnings(&self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+        let committed = self.client.committed_offsets(list(partitions, Offset::Invalid), ANSWER)?;
         let mut positions = offsets(&committed);
-        let rest: Vec<TopicPartition> = partitions
-            .iter()
-            .filter(|partition| !positions.contains_key(partition))
-            .cloned()
-            .collect();
+        let rest: Vec<TopicPartition> =
+            partitions.iter().filter(|partition| !positions.contains_key(partition)).cloned().collect();
         if !rest.is_empty() {
             positions.extend(self.list_offsets(&rest, Offset::Beginning)?);
         }
@@ -205,37 +172,25 @@ impl Observer {
             return Ok(HashMap::new());
         }
         // ListOffsets takes the special timestamps -1 and -2 for the end and the beginning, and so does this call.
-        Ok(offsets(
-            &self
-                .client
-                .offsets_for_times(list(partitions, which), ANSWER)?,
-        ))
+        Ok(offsets(&self.client.offsets_for_times(list(partitions, which), ANSWER)?))
     }
 }
 
 fn list(partitions: &[TopicPartition], offset: Offset) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for TopicPartition { topic, partition } in partitions {
-        list.add_partition_offset(topic, *partition, offset)
-            .expect("a logical offset is an offset");
+        list.add_partition_offset(topic, *partition, offset).expect("a logical offset is an offset");
     }
     list
 }
 
 fn offsets(list: &TopicPartitionList) -> HashMap<TopicPartition, i64> {
-    let answered = list
-        .elements()
-        .into_iter()
-        .filter(|element| element.error().is_ok());
+    let answered = list.elements().into_iter().filter(|element| element.error().is_ok());
     answered
         .filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some((
-                TopicPartition {
-                    topic: element.topic().into(),
-                    partition: element.partition(),
-                },
-                offset,
-            )),
+            Offset::Offset(offset) => {
+                Some((TopicPartition { topic: element.topic().into(), partition: element.partition() }, offset))
+            }
             _ => None,
         })
         .collect()

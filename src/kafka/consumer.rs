@@ -18,15 +18,14 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol,
-};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::{Notify, mpsc as tokio_mpsc};
 
+use super::commit::commit_async;
 use super::{Positions, TopicPartition};
 use crate::record::Record;
 
@@ -101,18 +100,11 @@ impl Consumer {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
         let (commands, orders) = mpsc::channel();
-        let poll_loop = PollLoop {
-            consumer: Arc::new(consumer),
-            orders,
-            events,
-            revoked: Vec::new(),
-        };
+        let poll_loop = PollLoop { consumer: Arc::new(consumer), orders, events, revoked: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
             .spawn(|| poll_loop.run())
-            .map_err(|error| {
-                KafkaError::ClientCreation(format!("no thread for the consumer: {error}"))
-            })?;
+            .map_err(|error| KafkaError::ClientCreation(format!("no thread for the consumer: {error}")))?;
         Ok((Self { commands, thread }, received))
     }
 
@@ -144,11 +136,7 @@ impl Source {
         let readable = Arc::new(Notify::new());
         let notify = Arc::clone(&readable);
         queue.set_nonempty_callback(move || notify.notify_one());
-        Some(Self {
-            partition,
-            queue,
-            readable,
-        })
+        Some(Self { partition, queue, readable })
     }
 
     /// The next record, if one has been fetched. Never waits.
@@ -167,13 +155,8 @@ pub fn as_record<'a>(topic: &'a str, message: &'a BorrowedMessage<'_>) -> Record
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         // rdkafka 0.39 panics on a header whose name is not UTF-8. Headers only hint at the format, so a record with
         // such a header does without them.
-        catch_unwind(AssertUnwindSafe(|| {
-            headers
-                .iter()
-                .map(|header| (header.key, header.value))
-                .collect()
-        }))
-        .unwrap_or_default()
+        catch_unwind(AssertUnwindSafe(|| headers.iter().map(|header| (header.key, header.value)).collect()))
+            .unwrap_or_default()
     });
     Record {
         topic,
@@ -203,10 +186,7 @@ struct Context {
 
 impl Context {
     fn take_rebalance(&self) -> Option<Rebalance> {
-        self.rebalances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     fn emit(&self, event: Event) {
@@ -221,77 +201,45 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.emit(Event::Problem {
-            error,
-            reason: reason.to_owned(),
-        });
+        self.emit(Event::Problem { error, reason: reason.to_owned() });
     }
 }
 
 impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        kind: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
             // The close waits for this answer, and there is no loop any more that could give it later.
-            let answered = if assign {
-                Ok(())
-            } else {
-                unassign(consumer, list)
-            };
+            let answered = if assign { Ok(()) } else { unassign(consumer, list) };
             if let Err(error) = answered {
                 tracing::warn!(%error, "partitions could not be given back while closing");
             }
             return;
         }
-        let partitions = list.elements().into_iter().map(|element| TopicPartition {
-            topic: element.topic().into(),
-            partition: element.partition(),
-        });
+        let partitions = list
+            .elements()
+            .into_iter()
+            .map(|element| TopicPartition { topic: element.topic().into(), partition: element.partition() });
         let partitions = partitions.collect();
-        let rebalance = Rebalance {
-            assign,
-            lost: !assign && consumer.assignment_lost(),
-            partitions,
-        };
-        self.rebalances
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(rebalance);
+        let rebalance = Rebalance { assign, lost: !assign && consumer.assignment_lost(), partitions };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         // Saturating, because leaving the group may answer for commits that were never ours.
-        let _ = self
-            .commits
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                Some(n.saturating_sub(1))
-            });
-        self.emit(Event::Committed(
-            result.map(|()| committed_positions(offsets)),
-        ));
+        let _ = self.commits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(1)));
+        self.emit(Event::Committed(result.map(|()| committed_positions(offsets))));
     }
 }
 
 /// The positions that the broker has accepted: errors may be those of single partitions.
 fn committed_positions(offsets: &TopicPartitionList) -> Positions {
-    let accepted = offsets
-        .elements()
-        .into_iter()
-        .filter(|element| element.error().is_ok());
+    let accepted = offsets.elements().into_iter().filter(|element| element.error().is_ok());
     accepted
         .filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some((
-                TopicPartition {
-                    topic: element.topic().into(),
-                    partition: element.partition(),
-                },
-                offset,
-            )),
+            Offset::Offset(offset) => {
+                Some((TopicPartition { topic: element.topic().into(), partition: element.partition() }, offset))
+            }
             _ => None,
         })
         .collect()
@@ -348,8 +296,7 @@ impl PollLoop {
         match self.consumer.poll(POLL) {
             // Queues are split before partitions are assigned, so nothing is fetched into the main one.
             Some(Ok(message)) => {
-                let (topic, partition, offset) =
-                    (message.topic(), message.partition(), message.offset());
+                let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
                 tracing::error!(topic, partition, offset, "a record came by the wrong queue");
                 return Err(KafkaError::Canceled);
             }
@@ -362,10 +309,7 @@ impl PollLoop {
                 self.assign(rebalance.partitions)?;
             } else {
                 self.revoked.clone_from(&rebalance.partitions);
-                self.emit(Event::Revoked {
-                    partitions: rebalance.partitions,
-                    lost: rebalance.lost,
-                });
+                self.emit(Event::Revoked { partitions: rebalance.partitions, lost: rebalance.lost });
             }
         }
         Ok(())
@@ -375,14 +319,10 @@ impl PollLoop {
         let list = list_of(&partitions);
         // Split first: librdkafka keeps a forwarding that the application has set, so no record can slip into the main
         // queue between the two calls.
-        let split = partitions
-            .into_iter()
-            .map(|partition| Source::split(&self.consumer, partition));
+        let split = partitions.into_iter().map(|partition| Source::split(&self.consumer, partition));
         let sources: Option<Vec<Source>> = split.collect();
         let Some(sources) = sources else {
-            return Err(KafkaError::Subscription(
-                "a partition has no queue".to_owned(),
-            ));
+            return Err(KafkaError::Subscription("a partition has no queue".to_owned()));
         };
         match self.consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list)?,
@@ -423,15 +363,9 @@ impl PollLoop {
             let added = list.add_partition_offset(topic, *partition, Offset::Offset(*position));
             added.expect("a position is an offset that Kafka gave");
         }
-        self.consumer
-            .context()
-            .commits
-            .fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            self.consumer
-                .context()
-                .commits
-                .fetch_sub(1, Ordering::Relaxed);
+        self.consumer.context().commits.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = commit_async(&self.consumer, &list) {
+            self.consumer.context().commits.fetch_sub(1, Ordering::Relaxed);
             self.emit(Event::Committed(Err(error)));
         }
     }
@@ -439,16 +373,11 @@ impl PollLoop {
     fn close(self, last: &Positions) {
         self.commit(last);
         let deadline = Instant::now() + LAST_COMMIT;
-        while self.consumer.context().commits.load(Ordering::Relaxed) > 0
-            && Instant::now() < deadline
-        {
+        while self.consumer.context().commits.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
             // Trouble no longer matters, and there are no lanes left for a rebalance to concern.
             let _ignored = self.consumer.poll(POLL);
         }
-        self.consumer
-            .context()
-            .closing
-            .store(true, Ordering::Relaxed);
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
         // A revocation that has not been answered is answered now, or the drop would wait for it for ever.
         if !self.revoked.is_empty() {
             self.unassign(&self.revoked);

@@ -4,6 +4,7 @@
 //! Offsets are committed by us alone, as explicit positions, and never for what is not delivered and on disk.
 
 pub mod client;
+mod commit;
 mod consumer;
 mod offsets;
 

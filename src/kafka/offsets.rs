@@ -34,10 +34,7 @@ impl Offsets {
     /// The offset to commit when the log holds all exemplars up to the sequence number `logged`: that of the first
     /// record that is not done. `None` until something is settled.
     pub fn watermark(&mut self, logged: u64) -> Option<i64> {
-        while let Some(settled) = self
-            .waiting
-            .pop_front_if(|settled| settled.sequence <= logged)
-        {
+        while let Some(settled) = self.waiting.pop_front_if(|settled| settled.sequence <= logged) {
             self.watermark = Some(settled.position);
         }
         self.watermark
@@ -45,10 +42,7 @@ impl Offsets {
 
     /// The position that the lane has settled up to, logged or not.
     pub fn position(&self) -> Option<i64> {
-        self.waiting
-            .back()
-            .map(|settled| settled.position)
-            .or(self.watermark)
+        self.waiting.back().map(|settled| settled.position).or(self.watermark)
     }
 }
 

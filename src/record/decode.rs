@@ -113,21 +113,14 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder with no memory taken yet.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            snappy: snap::raw::Decoder::new(),
-            scratch: Vec::new(),
-            found: Found::default(),
-        }
+        Self { limits, snappy: snap::raw::Decoder::new(), scratch: Vec::new(), found: Found::default() }
     }
 
     /// Decodes a record's payload. A tombstone counts as an empty request.
     pub fn decode<'a>(&'a mut self, record: &Record<'a>) -> Result<Decoded<'a>, DecodeError> {
         let payload = record.payload.unwrap_or_default();
         if payload.len() > self.limits.max_record_bytes {
-            return Err(DecodeError::TooLarge {
-                limit: self.limits.max_record_bytes,
-            });
+            return Err(DecodeError::TooLarge { limit: self.limits.max_record_bytes });
         }
         let layout = match self.limits.format {
             // A tombstone is an empty request in every format.
@@ -136,29 +129,14 @@ impl Decoder {
             format => self.read_as(format, payload)?,
         };
         Ok(match layout {
-            Layout::Raw => Decoded {
-                content: Content::Raw(payload),
-                uncompressed: payload.len(),
-                found: &self.found,
-            },
-            Layout::Block {
-                elements,
-                uncompressed,
-            } => {
+            Layout::Raw => Decoded { content: Content::Raw(payload), uncompressed: payload.len(), found: &self.found },
+            Layout::Block { elements, uncompressed } => {
                 let content = Content::Block(&payload[elements..]);
-                Decoded {
-                    content,
-                    uncompressed,
-                    found: &self.found,
-                }
+                Decoded { content, uncompressed, found: &self.found }
             }
             Layout::Unpacked { uncompressed } => {
                 let content = Content::Unpacked(&self.scratch[..uncompressed]);
-                Decoded {
-                    content,
-                    uncompressed,
-                    found: &self.found,
-                }
+                Decoded { content, uncompressed, found: &self.found }
             }
         })
     }
@@ -173,8 +151,7 @@ impl Decoder {
             },
             None => None,
         };
-        self.detect_by_content(payload)
-            .map_err(|error| declared.unwrap_or(error))
+        self.detect_by_content(payload).map_err(|error| declared.unwrap_or(error))
     }
 
     fn detect_by_content(&mut self, payload: &[u8]) -> Result<Layout, DecodeError> {
@@ -194,10 +171,7 @@ impl Decoder {
             Err(error @ (DecodeError::Walk(_) | DecodeError::TooLarge { .. })) => Err(error),
             // Well-formed as protobuf: its own error tells more than that it is not snappy.
             Err(_) if !matches!(protobuf, WalkError::Wire { .. }) => Err(protobuf.into()),
-            Err(snappy) => Err(DecodeError::Unrecognized {
-                protobuf,
-                snappy: Box::new(snappy),
-            }),
+            Err(snappy) => Err(DecodeError::Unrecognized { protobuf, snappy: Box::new(snappy) }),
         }
     }
 
@@ -214,10 +188,8 @@ impl Decoder {
                 self.unpack(framed, DecodeError::SnappyFramed)
             }
             Format::Zstd => {
-                let mut zstd =
-                    zstd::stream::read::Decoder::with_buffer(payload).map_err(DecodeError::Zstd)?;
-                zstd.window_log_max(ZSTD_WINDOW_LOG)
-                    .map_err(DecodeError::Zstd)?;
+                let mut zstd = zstd::stream::read::Decoder::with_buffer(payload).map_err(DecodeError::Zstd)?;
+                zstd.window_log_max(ZSTD_WINDOW_LOG).map_err(DecodeError::Zstd)?;
                 self.unpack(zstd, DecodeError::Zstd)
             }
         }
@@ -226,9 +198,7 @@ impl Decoder {
     fn read_block(&mut self, payload: &[u8]) -> Result<Layout, DecodeError> {
         let limit = self.limits.max_record_bytes;
         let (uncompressed, elements) = match snappy::split(payload) {
-            Some((uncompressed, elements)) if is_plausible(uncompressed, elements.len()) => {
-                (uncompressed, elements)
-            }
+            Some((uncompressed, elements)) if is_plausible(uncompressed, elements.len()) => (uncompressed, elements),
             _ => return Err(DecodeError::SnappyLength { len: payload.len() }),
         };
         if uncompressed > limit {
@@ -236,14 +206,9 @@ impl Decoder {
         }
         self.make_room(uncompressed);
         let unpacked = &mut self.scratch[..uncompressed];
-        self.snappy
-            .decompress(payload, unpacked)
-            .map_err(DecodeError::Snappy)?;
+        self.snappy.decompress(payload, unpacked).map_err(DecodeError::Snappy)?;
         walk(unpacked, &mut self.found)?;
-        Ok(Layout::Block {
-            elements: payload.len() - elements.len(),
-            uncompressed,
-        })
+        Ok(Layout::Block { elements: payload.len() - elements.len(), uncompressed })
     }
 
     fn make_room(&mut self, len: usize) {
@@ -256,18 +221,11 @@ impl Decoder {
     }
 
     /// Reads a stream to its end, or to one byte past the limit.
-    fn unpack(
-        &mut self,
-        stream: impl Read,
-        error: fn(std::io::Error) -> DecodeError,
-    ) -> Result<Layout, DecodeError> {
+    fn unpack(&mut self, stream: impl Read, error: fn(std::io::Error) -> DecodeError) -> Result<Layout, DecodeError> {
         self.make_room(0);
         self.scratch.clear();
         let limit = self.limits.max_record_bytes;
-        let uncompressed = stream
-            .take(limit as u64 + 1)
-            .read_to_end(&mut self.scratch)
-            .map_err(error)?;
+        let uncompressed = stream.take(limit as u64 + 1).read_to_end(&mut self.scratch).map_err(error)?;
         if uncompressed > limit {
             return Err(DecodeError::TooLarge { limit });
         }
@@ -279,13 +237,8 @@ impl Decoder {
 /// How an accepted record's bytes lie.
 enum Layout {
     Raw,
-    Block {
-        elements: usize,
-        uncompressed: usize,
-    },
-    Unpacked {
-        uncompressed: usize,
-    },
+    Block { elements: usize, uncompressed: usize },
+    Unpacked { uncompressed: usize },
 }
 
 /// What the record's headers, if an adapter has copied those of the HTTP request, say of its encoding.
@@ -297,8 +250,6 @@ fn declared_format(record: &Record<'_>) -> Option<Format> {
         ("identity", Format::Protobuf),
     ];
     let declared = record.header("content-encoding")?;
-    let (_, format) = ENCODINGS
-        .iter()
-        .find(|(name, _)| declared.eq_ignore_ascii_case(name.as_bytes()))?;
+    let (_, format) = ENCODINGS.iter().find(|(name, _)| declared.eq_ignore_ascii_case(name.as_bytes()))?;
     Some(*format)
 }

@@ -35,22 +35,14 @@ pub struct Record<'a> {
 impl Record<'_> {
     /// The value of the first header of that name, compared without case, as HTTP does.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         *value
     }
 
     /// Bytes that it holds: key, headers and value.
     pub fn len(&self) -> usize {
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
-        self.key.map_or(0, <[u8]>::len)
-            + self.payload.map_or(0, <[u8]>::len)
-            + headers.sum::<usize>()
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
+        self.key.map_or(0, <[u8]>::len) + self.payload.map_or(0, <[u8]>::len) + headers.sum::<usize>()
     }
 
     /// Whether it holds nothing at all.

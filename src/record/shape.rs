@@ -22,11 +22,7 @@ pub(super) static LABEL: Shape = Shape(&[(1, Kind::Bytes), (2, Kind::Bytes)]);
 
 pub(super) static SAMPLE: Shape = Shape(&[(1, Kind::Fixed64), (2, Kind::Varint)]);
 
-pub(super) static EXEMPLAR: Shape = Shape(&[
-    (1, Kind::Message(&LABEL)),
-    (2, Kind::Fixed64),
-    (3, Kind::Varint),
-]);
+pub(super) static EXEMPLAR: Shape = Shape(&[(1, Kind::Message(&LABEL)), (2, Kind::Fixed64), (3, Kind::Varint)]);
 
 static BUCKET_SPAN: Shape = Shape(&[(1, Kind::Varint), (2, Kind::Varint)]);
 
@@ -49,12 +45,7 @@ pub(super) static HISTOGRAM: Shape = Shape(&[
     (16, Kind::Fixed64s),
 ]);
 
-pub(super) static METADATA: Shape = Shape(&[
-    (1, Kind::Varint),
-    (2, Kind::Bytes),
-    (4, Kind::Bytes),
-    (5, Kind::Bytes),
-]);
+pub(super) static METADATA: Shape = Shape(&[(1, Kind::Varint), (2, Kind::Bytes), (4, Kind::Bytes), (5, Kind::Bytes)]);
 
 impl Shape {
     /// Checks a whole message.

@@ -59,9 +59,7 @@ mod tests {
     use super::*;
 
     fn compress(bytes: &[u8]) -> Vec<u8> {
-        snap::raw::Encoder::new()
-            .compress_vec(bytes)
-            .expect("compresses")
+        snap::raw::Encoder::new().compress_vec(bytes).expect("compresses")
     }
 
     fn join(blocks: &[Vec<u8>]) -> Vec<u8> {

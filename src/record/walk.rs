@@ -98,20 +98,14 @@ pub fn walk(message: &[u8], found: &mut Found) -> Result<(), WalkError> {
                 found.counts.metadata += 1;
             }
             Some(other) => {
-                known_field(other, &[1, 3])
-                    .and_then(|()| rest.skip_unknown(other))
-                    .map_err(at)?;
+                known_field(other, &[1, 3]).and_then(|()| rest.skip_unknown(other)).map_err(at)?;
                 found.foreign_fields = true;
                 remote_write_2 |= matches!(other >> 3, 4 | 5) && other & 7 == LEN;
             }
         }
     }
     if found.foreign_fields && found.counts.series == 0 && found.counts.metadata == 0 {
-        return Err(if remote_write_2 {
-            WalkError::RemoteWrite2
-        } else {
-            WalkError::NotWriteRequest
-        });
+        return Err(if remote_write_2 { WalkError::RemoteWrite2 } else { WalkError::NotWriteRequest });
     }
     Ok(())
 }
@@ -163,11 +157,7 @@ fn walk_series(series: &[u8], counts: &mut Counts) -> Result<u64, WireError> {
 #[cold]
 fn known_field(key: u32, known: &[u32]) -> Result<(), WireError> {
     let field = key >> 3;
-    if known.contains(&field) {
-        Err(WireError::KnownField(field))
-    } else {
-        Ok(())
-    }
+    if known.contains(&field) { Err(WireError::KnownField(field)) } else { Ok(()) }
 }
 
 /// Name and value in this order, both shorter than 128 bytes, and nothing else.

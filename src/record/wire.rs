@@ -83,11 +83,7 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(if self.0.len() < 10 {
-            WireError::Truncated
-        } else {
-            WireError::Varint
-        })
+        Err(if self.0.len() < 10 { WireError::Truncated } else { WireError::Varint })
     }
 
     /// The bytes of a length-delimited field.

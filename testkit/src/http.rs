@@ -107,10 +107,13 @@ impl Server {
             // Dropped with this task, and every connection with it.
             let mut connections = JoinSet::new();
             loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
+                let Ok((stream, _)) = listener.accept().await else {
+                    continue;
+                };
                 stream.set_nodelay(true).ok();
                 let service = service_fn(handler.clone());
-                let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 connections.spawn(async move { drop(connection.await) });
                 while connections.try_join_next().is_some() {}
             }

@@ -11,8 +11,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
@@ -39,6 +40,9 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("group.initial.rebalance.delay.ms", "0"),
     // Sessions of members that die are to end within a test's patience.
     ("group.min.session.timeout.ms", "1000"),
+    // After a SIGKILL, the broker that is started again is refused until the session of its predecessor has ended.
+    ("broker.session.timeout.ms", "4000"),
+    ("broker.heartbeat.interval.ms", "500"),
     // A typing error in a topic's name is to be an error.
     ("auto.create.topics.enable", "false"),
     ("message.max.bytes", "67108864"),
@@ -99,14 +103,20 @@ impl Kafka {
         kafka
     }
 
-    /// Starts it after [`stop`](Self::stop) or [`kill`](Self::kill), with the data and on the port that it had.
+    /// Starts it after [`stop`](Self::stop) or [`kill`](Self::kill), with the data and on the port that it had. Each
+    /// partition of each topic has a leader then.
     pub async fn start_again(&mut self) {
         self.process.spawn(&mut java(&self.libs, &["kafka.Kafka", "server.properties"]));
         let client = self.client("testkit-start");
         self.process
             .up(async || {
                 let metadata = client.ask(|client| client.fetch_metadata(None, Duration::from_secs(1))).await?;
-                if metadata.brokers().is_empty() { Err("no broker yet".to_owned()) } else { Ok(()) }
+                let led = metadata.topics().iter().flat_map(|topic| topic.partitions()).all(has_leader);
+                match metadata.brokers() {
+                    [] => Err("no broker yet".to_owned()),
+                    _ if !led => Err("partitions without a leader".to_owned()),
+                    _ => Ok(()),
+                }
             })
             .await;
     }
@@ -166,24 +176,36 @@ impl Kafka {
 
     /// The end of each partition: the offset that the next record will have.
     pub async fn end_offsets(&self, topic: &str) -> Vec<i64> {
-        let topic = topic.to_owned();
-        let ends = self.client("testkit-ends").ask(move |client| {
-            let end = |partition| client.fetch_watermarks(&topic, partition, REQUEST_TIMEOUT).map(|(_, end)| end);
-            (0..partitions(client, &topic)?).map(end).collect()
-        });
-        ends.await.expect("the broker knows the ends of its partitions")
+        let client = self.client("testkit-ends");
+        eventually(&format!("the ends of topic {topic}"), PATIENCE, async || {
+            let topic = topic.to_owned();
+            let ends = client.ask(move |client| {
+                let end = |partition| Ok(client.fetch_watermarks(&topic, partition, REQUEST_TIMEOUT)?.1);
+                (0..partitions(client, &topic)?).map(end).collect()
+            });
+            ends.await
+        })
+        .await
     }
 
     /// What a group has committed for each partition of a topic.
     pub async fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
-        let topic = topic.to_owned();
-        let committed = self.client(group).ask(move |client| {
-            let mut list = TopicPartitionList::new();
-            (0..partitions(client, &topic)?).for_each(|partition| drop(list.add_partition(&topic, partition)));
-            client.committed_offsets(list, REQUEST_TIMEOUT)
-        });
-        let committed = committed.await.expect("the broker knows what is committed");
-        let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+        let client = self.client(group);
+        let committed = eventually(&format!("what {group} has committed"), PATIENCE, async || {
+            let topic = topic.to_owned();
+            let committed = client.ask(move |client| {
+                let mut list = TopicPartitionList::new();
+                for partition in 0..partitions(client, &topic)? {
+                    list.add_partition(&topic, partition);
+                }
+                client.committed_offsets(list, REQUEST_TIMEOUT)
+            });
+            committed.await
+        })
+        .await;
+        let offset = |offset| {
+            if let Offset::Offset(offset) = offset { Some(offset) } else { None }
+        };
         committed.elements().iter().map(|element| offset(element.offset())).collect()
     }
 
@@ -225,7 +247,7 @@ impl Kafka {
             let topic = topic.to_owned();
             let metadata = client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await?;
             let led = metadata.topics().iter().flat_map(|topic| topic.partitions());
-            let led = led.filter(|partition| partition.error().is_none() && partition.leader() >= 0).count();
+            let led = led.filter(|partition| has_leader(partition)).count();
             if led == partitions as usize { Ok(()) } else { Err(format!("{led} of {partitions} have one")) }
         })
         .await;
@@ -309,8 +331,15 @@ impl Client {
 
 fn partitions(client: &BaseConsumer, topic: &str) -> KafkaResult<i32> {
     let metadata = client.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
-    let count = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
-    Ok(i32::try_from(count).expect("Kafka counts partitions in an i32"))
+    let topic = metadata.topics().first().ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopic))?;
+    match topic.error() {
+        Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+        None => Ok(i32::try_from(topic.partitions().len()).expect("Kafka counts partitions in an i32")),
+    }
+}
+
+fn has_leader(partition: &MetadataPartition) -> bool {
+    partition.error().is_none() && partition.leader() >= 0
 }
 
 fn position(client: &BaseConsumer, topic: &str, partition: i32) -> KafkaResult<i64> {
@@ -323,10 +352,7 @@ fn admin_options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
-fn check(
-    what: &str,
-    results: KafkaResult<Vec<Result<String, (String, RDKafkaErrorCode)>>>,
-) {
+fn check(what: &str, results: KafkaResult<Vec<Result<String, (String, RDKafkaErrorCode)>>>) {
     let results = results.unwrap_or_else(|error| panic!("{what}: {error}"));
     results.into_iter().for_each(|result| {
         result.unwrap_or_else(|(_, error)| panic!("{what}: {error}"));

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -17,9 +18,9 @@ use std::time::Duration;
 use crate::eventually;
 
 /// Reads process ids, one a line: the last one is the process in this directory now, an empty line says that there is
-/// none. It has to survive the Ctrl-C that ends the test.
+/// none.
 const WATCHDOG: &str = r#"
-trap '' HUP INT TERM
+trap '' HUP
 pid=
 while read -r line; do pid=$line; done
 [ -z "$pid" ] || kill -KILL "$pid"
@@ -76,7 +77,9 @@ impl Process {
             .stderr(log.try_clone().expect("a file handle can be cloned"))
             .stdout(log)
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {} ({command:?}): {error}; `make deps` installs it", self.name));
+            .unwrap_or_else(|error| {
+                panic!("cannot start {} ({command:?}): {error}; `make deps` installs it", self.name)
+            });
         self.dir.watch(Some(child.id()));
         self.child = Some(child);
     }
@@ -110,7 +113,9 @@ impl Process {
 
     /// SIGKILL, at once.
     pub(crate) fn kill(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
         child.kill().expect("our own child can be killed");
         child.wait().expect("our own child can be waited for");
         self.dir.watch(None);
@@ -187,6 +192,8 @@ impl Dir {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // A signal to the test's group, be it SIGKILL, does not reach it.
+            .process_group(0)
             .spawn()
             .expect("every system has a shell");
         Self { path, watchdog }

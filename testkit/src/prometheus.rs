@@ -85,7 +85,8 @@ impl PrometheusBuilder {
         }
         yaml.push_str("remote_write:\n");
         for url in &self.remote_writes {
-            let limits = "min_shards: 1, max_shards: 1, batch_send_deadline: 200ms, min_backoff: 50ms, max_backoff: 500ms";
+            let limits =
+                "min_shards: 1, max_shards: 1, batch_send_deadline: 200ms, min_backoff: 50ms, max_backoff: 500ms";
             write!(yaml, "  - url: '{url}'\n    send_exemplars: true\n    send_native_histograms: true\n")
                 .expect("strings take all");
             writeln!(yaml, "    queue_config: {{ {limits} }}").expect("strings take all");
@@ -182,6 +183,8 @@ impl Prometheus {
     pub async fn export(&self, selector: &str) -> Samples {
         let result = self.query(&format!("{selector}[100y]"), 4_000_000_000.0).await;
         let series = result.as_array().expect("a matrix is a list").iter();
+        // A series of native histograms has none.
+        let series = series.filter(|series| series.get("values").is_some());
         series.map(|series| (labels(&series["metric"]), samples(&series["values"]))).collect()
     }
 

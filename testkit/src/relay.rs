@@ -42,7 +42,9 @@ impl Relay {
             let shared = shared.clone();
             async move {
                 let (producer, topic, next, bodies) = &*shared;
-                let Ok(body) = request.into_body().collect().await else { return answer(StatusCode::BAD_REQUEST) };
+                let Ok(body) = request.into_body().collect().await else {
+                    return answer(StatusCode::BAD_REQUEST);
+                };
                 let body = body.to_bytes();
                 let partition = match spread {
                     Spread::One(partition) => partition,

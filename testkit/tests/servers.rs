@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use testkit::traffic::{self, Encoding};
 use testkit::{
-    Answer, Compression, Kafka, NodeExporter, PATIENCE, Producer, Prometheus, Receiver, Record, Recording, Relay, Spread,
-    VictoriaMetrics, count, eventually, post_write, samples_of, unique,
+    Answer, Compression, Kafka, NodeExporter, PATIENCE, Producer, Prometheus, Receiver, Record, Recording, Relay,
+    Spread, VictoriaMetrics, count, eventually, post_write, samples_of, unique,
 };
 
 #[tokio::test]
@@ -103,11 +103,13 @@ async fn prometheus_gives_back_what_was_written() {
     let held = store.export(r#"{__name__=~".+"}"#).await;
     // Staleness markers are not given back.
     let plain = sent.iter().map(|(labels, samples)| {
-        (labels.clone(), samples.iter().copied().filter(|sample| !sample.1.0.is_nan()).collect::<Vec<_>>())
+        (labels.clone(), samples.iter().copied().filter(|sample| !sample.1.is_stale()).collect::<Vec<_>>())
     });
     let plain: testkit::Samples = plain.filter(|series| !series.1.is_empty()).collect();
-    assert_eq!(count(&held), count(&plain));
-    assert!(held == plain);
+    for (labels, samples) in &plain {
+        assert_eq!(held.get(labels), Some(samples), "{labels:?}");
+    }
+    assert_eq!(held.len(), plain.len());
     assert!(store.exemplars(r#"{__name__=~".+"}"#).await.as_array().is_some_and(|series| !series.is_empty()));
 
     store.stop().await;
@@ -122,8 +124,7 @@ async fn prometheus_scrapes_a_node_and_a_relay_puts_its_requests_on_kafka() {
     kafka.create_topic(&topic, 2, &[]).await;
     let relay = Relay::start(kafka.bootstrap(), &topic, 2, Spread::RoundRobin).await;
     let node = NodeExporter::start().await;
-    let prometheus =
-        Prometheus::builder().scrape("node", &[node.target()]).remote_write(&relay.url()).start().await;
+    let prometheus = Prometheus::builder().scrape("node", &[node.target()]).remote_write(&relay.url()).start().await;
 
     eventually("requests on both partitions", PATIENCE, async || {
         kafka.end_offsets(&topic).await.iter().all(|&end| end > 1)
@@ -134,7 +135,7 @@ async fn prometheus_scrapes_a_node_and_a_relay_puts_its_requests_on_kafka() {
         kafka.records(&topic).await.iter().filter_map(|record| Some(traffic::decode(record.value.as_ref()?))).collect();
     let held = prometheus.export(r#"{job="node"}"#).await;
     for (labels, samples) in samples_of(&requests) {
-        for sample in samples.iter().filter(|sample| !sample.1.0.is_nan()) {
+        for sample in samples.iter().filter(|sample| !sample.1.is_stale()) {
             assert!(held[&labels].contains(sample), "{labels:?}");
         }
     }

@@ -6,11 +6,10 @@ use exemplar_bridge::record::{Counts, Found, walk};
 use proptest::prelude::*;
 use prost::Message;
 use proto::remote_write::{
-    BucketSpan, Exemplar, Histogram, Label, MetricMetadata, Sample, TimeSeries, WriteRequest,
-    histogram,
+    BucketSpan, Exemplar, Histogram, Label, MetricMetadata, Sample, TimeSeries, WriteRequest, histogram,
 };
 
-use crate::data;
+use testkit::traffic::{captures, plain};
 
 /// What the walk should say: counts and the series with exemplars, or nothing.
 fn reference(bytes: &[u8]) -> Option<(Counts, Vec<TimeSeries>)> {
@@ -21,9 +20,7 @@ fn reference(bytes: &[u8]) -> Option<(Counts, Vec<TimeSeries>)> {
     if !bytes.is_empty() && request.timeseries.is_empty() && request.metadata.is_empty() {
         return None;
     }
-    let sum = |count: fn(&TimeSeries) -> usize| {
-        request.timeseries.iter().map(count).sum::<usize>() as u64
-    };
+    let sum = |count: fn(&TimeSeries) -> usize| request.timeseries.iter().map(count).sum::<usize>() as u64;
     let counts = Counts {
         series: request.timeseries.len() as u64,
         samples: sum(|series| series.samples.len()),
@@ -31,10 +28,7 @@ fn reference(bytes: &[u8]) -> Option<(Counts, Vec<TimeSeries>)> {
         exemplars: sum(|series| series.exemplars.len()),
         metadata: request.metadata.len() as u64,
     };
-    let with_exemplars = request
-        .timeseries
-        .into_iter()
-        .filter(|series| !series.exemplars.is_empty());
+    let with_exemplars = request.timeseries.into_iter().filter(|series| !series.exemplars.is_empty());
     Some((counts, with_exemplars.collect()))
 }
 
@@ -75,17 +69,11 @@ fn has_group(mut bytes: &[u8], messages: &Messages) -> bool {
 fn check(bytes: &[u8], found: &mut Found) -> Result<(), TestCaseError> {
     let walked = walk(bytes, found);
     match reference(bytes) {
-        None => prop_assert!(
-            walked.is_err(),
-            "the walk accepts what prost does not: {bytes:02x?}"
-        ),
+        None => prop_assert!(walked.is_err(), "the walk accepts what prost does not: {bytes:02x?}"),
         Some((counts, with_exemplars)) => {
             prop_assert!(walked.is_ok(), "{walked:?}, but prost accepts {bytes:02x?}");
             prop_assert_eq!(found.counts, counts);
-            let series = found
-                .exemplar_series
-                .iter()
-                .map(|range| TimeSeries::decode(&bytes[range.clone()]));
+            let series = found.exemplar_series.iter().map(|range| TimeSeries::decode(&bytes[range.clone()]));
             prop_assert_eq!(series.collect::<Result<Vec<_>, _>>(), Ok(with_exemplars));
         }
     }
@@ -96,25 +84,22 @@ fn check(bytes: &[u8], found: &mut Found) -> Result<(), TestCaseError> {
 fn captures_are_accepted_and_counted() {
     let mut found = Found::default();
     let (mut samples, mut exemplars, mut histograms) = (0, 0, 0);
-    for body in data::rw1() {
-        let bytes = data::unpacked(&body);
+    for body in captures(1) {
+        let bytes = plain(&body);
         walk(&bytes, &mut found).expect("real traffic");
         check(&bytes, &mut found).expect("as prost");
         samples += found.counts.samples;
         exemplars += found.counts.exemplars;
         histograms += found.counts.histograms;
     }
-    assert!(
-        samples > 10_000 && exemplars > 10_000 && histograms > 0,
-        "{samples} {exemplars} {histograms}"
-    );
+    assert!(samples > 10_000 && exemplars > 10_000 && histograms > 0, "{samples} {exemplars} {histograms}");
 }
 
 #[test]
 fn remote_write_2_is_told_apart() {
     let mut found = Found::default();
-    for body in data::rw2() {
-        let error = walk(&data::unpacked(&body), &mut found).expect_err("not remote write 1.0");
+    for body in captures(2) {
+        let error = walk(&plain(&body), &mut found).expect_err("not remote write 1.0");
         assert_eq!(error, exemplar_bridge::record::WalkError::RemoteWrite2);
     }
 }
@@ -123,8 +108,8 @@ fn remote_write_2_is_told_apart() {
 fn captures_cut_or_flipped_anywhere_have_the_same_verdict() {
     let mut found = Found::default();
     // A whole request is some 250 kB; its first series have every kind of field.
-    for body in data::rw1().into_iter().step_by(15) {
-        let bytes = data::unpacked(&body);
+    for body in captures(1).into_iter().step_by(15) {
+        let bytes = plain(&body);
         let bytes = &bytes[..bytes.len().min(4000)];
         for end in 0..bytes.len() {
             check(&bytes[..end], &mut found).expect("as prost");
@@ -158,16 +143,11 @@ fn timestamp() -> impl Strategy<Value = i64> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (prop_oneof![any::<f64>(), Just(0.0)], timestamp())
-        .prop_map(|(value, timestamp)| Sample { value, timestamp })
+    (prop_oneof![any::<f64>(), Just(0.0)], timestamp()).prop_map(|(value, timestamp)| Sample { value, timestamp })
 }
 
 fn exemplar() -> impl Strategy<Value = Exemplar> {
-    (labels(), any::<f64>(), timestamp()).prop_map(|(labels, value, timestamp)| Exemplar {
-        labels,
-        value,
-        timestamp,
-    })
+    (labels(), any::<f64>(), timestamp()).prop_map(|(labels, value, timestamp)| Exemplar { labels, value, timestamp })
 }
 
 fn histogram() -> impl Strategy<Value = Histogram> {
@@ -180,45 +160,28 @@ fn histogram() -> impl Strategy<Value = Histogram> {
     let deltas = || prop::collection::vec(any::<i64>(), 0..4);
     let counts = || prop::collection::vec(any::<f64>(), 0..4);
     (
-        (
-            any::<u64>(),
-            any::<bool>(),
-            any::<f64>(),
-            any::<i32>(),
-            0..4i32,
-            timestamp(),
-        ),
-        (
-            spans(),
-            deltas(),
-            counts(),
-            spans(),
-            deltas(),
-            counts(),
-            counts(),
-        ),
+        (any::<u64>(), any::<bool>(), any::<f64>(), any::<i32>(), 0..4i32, timestamp()),
+        (spans(), deltas(), counts(), spans(), deltas(), counts(), counts()),
     )
-        .prop_map(
-            |((count, float, sum, schema, reset_hint, timestamp), lists)| Histogram {
-                count: Some(match float {
-                    true => histogram::Count::CountFloat(count as f64),
-                    false => histogram::Count::CountInt(count),
-                }),
-                sum,
-                schema,
-                zero_threshold: sum,
-                zero_count: None,
-                negative_spans: lists.0,
-                negative_deltas: lists.1,
-                negative_counts: lists.2,
-                positive_spans: lists.3,
-                positive_deltas: lists.4,
-                positive_counts: lists.5,
-                reset_hint,
-                timestamp,
-                custom_values: lists.6,
-            },
-        )
+        .prop_map(|((count, float, sum, schema, reset_hint, timestamp), lists)| Histogram {
+            count: Some(match float {
+                true => histogram::Count::CountFloat(count as f64),
+                false => histogram::Count::CountInt(count),
+            }),
+            sum,
+            schema,
+            zero_threshold: sum,
+            zero_count: None,
+            negative_spans: lists.0,
+            negative_deltas: lists.1,
+            negative_counts: lists.2,
+            positive_spans: lists.3,
+            positive_deltas: lists.4,
+            positive_counts: lists.5,
+            reset_hint,
+            timestamp,
+            custom_values: lists.6,
+        })
 }
 
 fn series() -> impl Strategy<Value = TimeSeries> {
@@ -228,12 +191,7 @@ fn series() -> impl Strategy<Value = TimeSeries> {
         prop::collection::vec(exemplar(), 0..2),
         prop::collection::vec(histogram(), 0..2),
     )
-        .prop_map(|(labels, samples, exemplars, histograms)| TimeSeries {
-            labels,
-            samples,
-            exemplars,
-            histograms,
-        })
+        .prop_map(|(labels, samples, exemplars, histograms)| TimeSeries { labels, samples, exemplars, histograms })
 }
 
 fn metadata() -> impl Strategy<Value = MetricMetadata> {
@@ -246,35 +204,22 @@ fn metadata() -> impl Strategy<Value = MetricMetadata> {
 }
 
 fn request() -> impl Strategy<Value = Vec<u8>> {
-    (
-        prop::collection::vec(series(), 0..4),
-        prop::collection::vec(metadata(), 0..2),
-    )
-        .prop_map(|(timeseries, metadata)| {
-            WriteRequest {
-                timeseries,
-                metadata,
-            }
-            .encode_to_vec()
-        })
+    (prop::collection::vec(series(), 0..4), prop::collection::vec(metadata(), 0..2))
+        .prop_map(|(timeseries, metadata)| WriteRequest { timeseries, metadata }.encode_to_vec())
 }
 
 /// Bytes as a field whose key, and length if it has one, may be written longer than need be.
 fn field() -> impl Strategy<Value = Vec<u8>> {
-    (
-        0..20u64,
-        0..8u64,
-        0..4usize,
-        prop::collection::vec(any::<u8>(), 0..12),
-    )
-        .prop_map(|(field, wire_type, padding, content)| {
+    (0..20u64, 0..8u64, 0..4usize, prop::collection::vec(any::<u8>(), 0..12)).prop_map(
+        |(field, wire_type, padding, content)| {
             let mut bytes = varint(field << 3 | wire_type, padding);
             if wire_type == 2 {
                 bytes.extend(varint(content.len() as u64, padding));
             }
             bytes.extend(content);
             bytes
-        })
+        },
+    )
 }
 
 fn varint(value: u64, padding: usize) -> Vec<u8> {

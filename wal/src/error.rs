@@ -122,10 +122,7 @@ impl Error {
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Io { source, .. } | Self::Write { source, .. } | Self::Sync { source, .. } => {
-                matches!(
-                    source.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                )
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             _ => false,
         }
@@ -133,10 +130,6 @@ impl Error {
 
     /// For `map_err`: an [`Error::Io`] on `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }

@@ -1,9 +1,12 @@
 //! What the segments of a directory say of each other: how much of each counts, and which are missing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::Path;
 
-use crate::Position;
-use crate::segment::Heading;
+use crate::fs::FileSystem;
+use crate::segment::{self, HEADER_BYTES, Heading};
+use crate::{Error, Position};
 
 /// How much of a segment counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,104 +28,115 @@ pub(crate) struct Listed {
     pub missing: Option<Position>,
 }
 
+/// Looks at every segment of a directory. A writer may be adding and removing some meanwhile.
+pub(crate) fn survey(fs: &dyn FileSystem, directory: &Path) -> Result<VecDeque<Listed>, Error> {
+    let open = |number: u64| fs.open(&segment::path(directory, number));
+    let heading = |number: u64| segment::read_heading(&*open(number)?, number);
+
+    let mut headings = BTreeMap::new();
+    for (number, length) in segment::list(fs, directory)? {
+        let heading = match heading(number) {
+            Ok(heading) => heading,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // Met again, and reported, when it is the segment's turn.
+            Err(_) if length < HEADER_BYTES => Heading::Short,
+            Err(_) => Heading::Damaged,
+        };
+        headings.insert(number, heading);
+    }
+    // A listing may leave out a file that was created meanwhile, and still hold the next one.
+    let after = |heading: &Heading| match heading {
+        Heading::Valid { after } => Some(after.segment),
+        _ => None,
+    };
+    let mut named: Vec<u64> = headings.values().filter_map(after).collect();
+    while let Some(number) = named.pop() {
+        if !headings.contains_key(&number)
+            && let Ok(heading) = heading(number)
+        {
+            named.extend(after(&heading));
+            headings.insert(number, heading);
+        }
+    }
+
+    let mut listed = listed(&headings);
+    for segment in &mut listed {
+        // Segments are removed oldest first: when the one before the gap is gone by now, it was that.
+        segment.missing.take_if(|end| {
+            let older = headings.range(..end.segment).next_back();
+            older.is_none_or(|(number, _)| open(*number).is_err())
+        });
+    }
+    Ok(listed)
+}
+
 /// What the headings of a directory's segments say of each other.
-pub(crate) fn listed(headings: &[(u64, Heading)]) -> VecDeque<Listed> {
-    let segment = |(index, &(number, heading)): (usize, &(u64, Heading))| {
+fn listed(headings: &BTreeMap<u64, Heading>) -> VecDeque<Listed> {
+    let segment = |(&number, heading): (&u64, &Heading)| {
         let mut extent = Extent::Open;
-        for (_, later) in &headings[index + 1..] {
+        for later in headings.range(number..).skip(1).map(|(_, later)| later) {
             extent = match (later, extent) {
                 (Heading::Short, _) => extent,
                 (Heading::Valid { after }, _) if after.segment <= number => {
-                    let end = if after.segment == number {
-                        after.offset
-                    } else {
-                        0
-                    };
-                    Extent::Until(if let Extent::Until(least) = extent {
-                        least.min(end)
-                    } else {
-                        end
-                    })
+                    let end = if after.segment == number { after.offset } else { 0 };
+                    match extent {
+                        Extent::Until(least) => Extent::Until(least.min(end)),
+                        _ => Extent::Until(end),
+                    }
                 }
                 (_, Extent::Open) => Extent::Whole,
                 _ => extent,
             };
         }
-        let missing = match (
-            index.checked_sub(1).map(|before| headings[before].0),
-            heading,
-        ) {
-            (Some(before), Heading::Valid { after })
-                if before < after.segment && after.segment < number =>
-            {
-                Some(after)
-            }
+        let older = headings.range(..number).next_back().map(|(older, _)| *older);
+        let missing = match (older, heading) {
+            (Some(older), Heading::Valid { after }) if (older + 1..number).contains(&after.segment) => Some(*after),
             _ => None,
         };
-        Listed {
-            number,
-            extent,
-            missing,
-        }
+        Listed { number, extent, missing }
     };
-    headings.iter().enumerate().map(segment).collect()
+    headings.iter().map(segment).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn extents(headings: &[(u64, Heading)]) -> Vec<Extent> {
-        listed(headings)
-            .into_iter()
-            .map(|segment| segment.extent)
-            .collect()
+    fn survey_of<const N: usize>(headings: [(u64, Heading); N]) -> VecDeque<Listed> {
+        listed(&BTreeMap::from(headings))
+    }
+
+    fn extents<const N: usize>(headings: [(u64, Heading); N]) -> Vec<Extent> {
+        survey_of(headings).into_iter().map(|segment| segment.extent).collect()
     }
 
     fn valid(segment: u64, offset: u64) -> Heading {
-        Heading::Valid {
-            after: Position::new(segment, offset),
-        }
+        Heading::Valid { after: Position::new(segment, offset) }
     }
 
     #[test]
     fn a_segment_counts_as_far_as_any_later_one_says() {
         let plain = [(1, valid(0, 0)), (2, valid(1, 100)), (3, valid(2, 200))];
-        assert_eq!(
-            extents(&plain),
-            [Extent::Until(100), Extent::Until(200), Extent::Open]
-        );
+        assert_eq!(extents(plain), [Extent::Until(100), Extent::Until(200), Extent::Open]);
         // A failed sync went back behind all of segment 2.
         let failed = [(1, valid(0, 0)), (2, valid(1, 100)), (3, valid(1, 60))];
-        assert_eq!(
-            extents(&failed),
-            [Extent::Until(60), Extent::Until(0), Extent::Open]
-        );
+        assert_eq!(extents(failed), [Extent::Until(60), Extent::Until(0), Extent::Open]);
     }
 
     #[test]
     fn a_later_file_that_says_nothing_still_makes_a_segment_not_the_last() {
         for later in [Heading::Damaged, Heading::Unsupported { version: 2 }] {
-            assert_eq!(
-                extents(&[(1, valid(0, 0)), (2, later)]),
-                [Extent::Whole, Extent::Open]
-            );
+            assert_eq!(extents([(1, valid(0, 0)), (2, later)]), [Extent::Whole, Extent::Open]);
         }
-        assert_eq!(
-            extents(&[(1, valid(0, 0)), (2, Heading::Short)]),
-            [Extent::Open, Extent::Open]
-        );
+        assert_eq!(extents([(1, valid(0, 0)), (2, Heading::Short)]), [Extent::Open, Extent::Open]);
     }
 
     #[test]
     fn a_gap_is_noticed_only_behind_an_older_segment() {
-        let gap = listed(&[(1, valid(0, 0)), (3, valid(2, 200))]);
+        let gap = survey_of([(1, valid(0, 0)), (3, valid(2, 200))]);
         assert_eq!(gap[1].missing, Some(Position::new(2, 200)));
-        assert_eq!(listed(&[(3, valid(2, 200))])[0].missing, None);
+        assert_eq!(survey_of([(3, valid(2, 200))])[0].missing, None);
         // Number 2 was never written to.
-        assert_eq!(
-            listed(&[(1, valid(0, 0)), (3, valid(1, 90))])[1].missing,
-            None
-        );
+        assert_eq!(survey_of([(1, valid(0, 0)), (3, valid(1, 90))])[1].missing, None);
     }
 }

@@ -23,9 +23,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Full, Self::First, Self::Middle, Self::Last]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [Self::Full, Self::First, Self::Middle, Self::Last].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -78,25 +76,11 @@ pub(crate) struct Fragments {
 
 impl Fragments {
     /// Starts at `offset`, where a fragment or a block must start.
-    pub fn new(
-        file: Arc<dyn File>,
-        segment: u64,
-        block_bytes: usize,
-        offset: u64,
-    ) -> io::Result<Self> {
+    pub fn new(file: Arc<dyn File>, segment: u64, block_bytes: usize, offset: u64) -> io::Result<Self> {
         let length = file.len()?;
         let at = (offset % block_bytes as u64) as usize;
         let start = offset - at as u64;
-        Ok(Self {
-            file,
-            segment,
-            block: vec![0; block_bytes],
-            filled: 0,
-            loaded: false,
-            start,
-            at,
-            length,
-        })
+        Ok(Self { file, segment, block: vec![0; block_bytes], filled: 0, loaded: false, start, at, length })
     }
 
     /// Where the walk has come to.
@@ -148,11 +132,7 @@ impl Fragments {
             Err((end, cause)) => (end, Err(cause)),
         };
         debug_assert!(end > at, "the walk gets ahead");
-        let piece = Piece {
-            offset,
-            end: self.start + end as u64,
-            content,
-        };
+        let piece = Piece { offset, end: self.start + end as u64, content };
         self.at = end;
         let padding = self.block.len() - end;
         if self.filled == self.block.len() && padding <= FRAGMENT_HEADER_BYTES {
@@ -165,17 +145,14 @@ impl Fragments {
     fn parse(&self) -> Result<(Kind, Range<usize>), (usize, Cause)> {
         let bad_header = (self.filled, Cause::FragmentHeader);
         let bytes = &self.block[self.at..self.filled];
-        let (header, rest) = bytes
-            .split_first_chunk::<FRAGMENT_HEADER_BYTES>()
-            .ok_or(bad_header)?;
+        let (header, rest) = bytes.split_first_chunk::<FRAGMENT_HEADER_BYTES>().ok_or(bad_header)?;
         let [h0, h1, h2, h3, p0, p1, p2, p3, l0, l1, kind] = *header;
         let length = u16::from_le_bytes([l0, l1]);
         if u32::from_le_bytes([h0, h1, h2, h3]) != header_crc(self.segment, length, kind) {
             return Err(bad_header);
         }
         let kind = Kind::from_byte(kind).ok_or(bad_header)?;
-        let payload =
-            self.at + FRAGMENT_HEADER_BYTES..self.at + FRAGMENT_HEADER_BYTES + usize::from(length);
+        let payload = self.at + FRAGMENT_HEADER_BYTES..self.at + FRAGMENT_HEADER_BYTES + usize::from(length);
         if payload.end > self.block.len() {
             return Err(bad_header);
         }

@@ -46,7 +46,7 @@ pub trait File: Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// The operating system's.
+/// The operating system's; Unix only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StdFileSystem;
 
@@ -73,12 +73,7 @@ impl FileSystem for StdFileSystem {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(
-            fs::File::options()
-                .write(true)
-                .create_new(true)
-                .open(path)?,
-        ))
+        Ok(Arc::new(fs::File::options().write(true).create_new(true).open(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -94,11 +89,7 @@ impl FileSystem for StdFileSystem {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        let file = fs::File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let file = fs::File::options().write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,8 +1,8 @@
 //! The writer: appends records to the newest segment, and starts a new one when that is full or cannot be trusted.
 //!
 //! Invariants: a record that `append` has taken is in `unsynced` until it is known to be durable; a segment that this
-//! process did not create is never written to; no segment is removed before an older one, nor before the entry of a newer
-//! one is durable.
+//! process did not create is never written to; no segment is removed before an older one (but for those whose records
+//! were all appended again), nor before the entry of a newer one is durable.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -82,19 +82,13 @@ impl Log {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_on(
-        fs: Arc<dyn FileSystem>,
-        directory: impl AsRef<Path>,
-        options: Options,
-    ) -> Result<Self, Error> {
+    pub fn open_on(fs: Arc<dyn FileSystem>, directory: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         options.validate()?;
         let directory = directory.as_ref().to_owned();
         fs::create_dir_all(&*fs, &directory).map_err(Error::io("create", &directory))?;
         let lock_path = directory.join(LOCK_FILE);
         let lock = fs.lock(&lock_path).map_err(Error::io("lock", &lock_path))?;
-        let lock = lock.ok_or_else(|| Error::Locked {
-            directory: directory.clone(),
-        })?;
+        let lock = lock.ok_or_else(|| Error::Locked { directory: directory.clone() })?;
 
         let lengths: BTreeMap<u64, u64> = segment::list(&*fs, &directory)?.into_iter().collect();
         sync_all(&*fs, &directory, lengths.keys())?;
@@ -129,10 +123,7 @@ impl Log {
     pub fn append(&mut self, payload: &[u8]) -> Result<Position, Error> {
         if payload.len() > self.options.max_record_bytes {
             let max_record_bytes = self.options.max_record_bytes;
-            return Err(Error::RecordTooLarge {
-                bytes: payload.len(),
-                max_record_bytes,
-            });
+            return Err(Error::RecordTooLarge { bytes: payload.len(), max_record_bytes });
         }
         self.settle();
         let (bytes, unsynced_bytes) = (unsynced::cost(payload.len()), self.unsynced.bytes());
@@ -169,18 +160,12 @@ impl Log {
         self.settle();
         self.restore()?;
         let durable = self.durable();
-        let segments = self
-            .sealed
-            .iter()
-            .chain(&self.active)
-            .filter(|segment| segment.end() > durable);
+        let segments = self.sealed.iter().chain(&self.active).filter(|segment| segment.end() > durable);
         Ok(PendingSync {
             fs: Arc::clone(&self.fs),
             directory: self.directory.clone(),
             entries: self.intact.segment > durable.segment,
-            files: segments
-                .map(|segment| (segment.path.clone(), Arc::clone(&segment.file)))
-                .collect(),
+            files: segments.map(|segment| (segment.path.clone(), Arc::clone(&segment.file))).collect(),
             end: self.intact.max(durable),
             generation: self.generation,
             durability: Arc::clone(&self.durability),
@@ -193,12 +178,7 @@ impl Log {
     ///
     /// [`Error::Io`] when the directory cannot be listed.
     pub fn read_from(&self, position: Position) -> Result<Reader, Error> {
-        Reader::open_on(
-            Arc::clone(&self.fs),
-            &self.directory,
-            position,
-            self.options.block_bytes,
-        )
+        Reader::open_on(Arc::clone(&self.fs), &self.directory, position, self.options.block_bytes)
     }
 
     /// Removes segments, oldest first, that hold only records before `position`; how many. The newest one is replaced by
@@ -210,11 +190,7 @@ impl Log {
     pub fn truncate_before(&mut self, position: Position) -> Result<usize, Error> {
         self.settle();
         let newest = self.lengths.keys().next_back().copied();
-        let mut old: Vec<u64> = self
-            .lengths
-            .range(..position.segment)
-            .map(|(number, _)| *number)
-            .collect();
+        let mut old: Vec<u64> = self.lengths.range(..position.segment).map(|(number, _)| *number).collect();
         old.retain(|number| Some(*number) != newest);
         let mut removed = old.len();
         if removed > 0 {
@@ -225,9 +201,7 @@ impl Log {
             self.remove(number)?;
         }
         let newest = newest.filter(|number| {
-            position >= self.end
-                && position.segment >= *number
-                && self.lengths.get(number) > Some(&HEADER_BYTES)
+            position >= self.end && position.segment >= *number && self.lengths.get(number) > Some(&HEADER_BYTES)
         });
         if let Some(newest) = newest {
             self.seal();
@@ -246,10 +220,7 @@ impl Log {
 
     /// The start of the oldest segment, whether or not it holds a record; [`end`](Self::end) if there is none.
     pub fn start(&self) -> Position {
-        self.lengths
-            .keys()
-            .next()
-            .map_or(self.end, |number| Position::new(*number, 0))
+        self.lengths.keys().next().map_or(self.end, |number| Position::new(*number, 0))
     }
 
     /// Behind the newest record: every later one has a position at or after this.
@@ -297,25 +268,15 @@ impl Log {
         }
         // Segments that hold nothing but what has just been written again would pile up while fsync keeps failing.
         let restored = self.unsynced.first().map_or(0, |first| first.segment);
-        let first = self
-            .own_numbers
-            .max(self.durable().segment.saturating_add(1));
-        let redundant: Vec<u64> = self
-            .lengths
-            .range(first..restored.max(first))
-            .map(|(number, _)| *number)
-            .collect();
+        let first = self.own_numbers.max(self.durable().segment.saturating_add(1));
+        let redundant: Vec<u64> = self.lengths.range(first..restored.max(first)).map(|(number, _)| *number).collect();
         // First the new one's entry, as when truncating. A failure here is met again by the next sync; what is not removed
         // only takes space, until it is truncated.
         if redundant.is_empty() || self.sync_entries().is_err() {
             return Ok(());
         }
         for number in redundant {
-            if self
-                .fs
-                .remove(&segment::path(&self.directory, number))
-                .is_err()
-            {
+            if self.fs.remove(&segment::path(&self.directory, number)).is_err() {
                 break;
             }
             self.lengths.remove(&number);
@@ -328,13 +289,7 @@ impl Log {
         if let Some(active) = &self.active {
             self.scratch.clear();
             let block_bytes = self.options.block_bytes;
-            let start = record::encode(
-                &mut self.scratch,
-                active.number,
-                active.end,
-                block_bytes,
-                payload,
-            );
+            let start = record::encode(&mut self.scratch, active.number, active.end, block_bytes, payload);
             let end = active.end + self.scratch.len() as u64;
             if end <= self.options.segment_bytes || active.end == HEADER_BYTES {
                 return self.extend(start, max_bytes);
@@ -351,11 +306,7 @@ impl Log {
         let active = self.active.as_mut().expect("the caller has encoded for it");
         let written = fs::write_full(&*active.file, &self.scratch, active.end);
         if let Err(source) = written {
-            let error = Error::Write {
-                path: active.path.clone(),
-                position: active.end(),
-                source,
-            };
+            let error = Error::Write { path: active.path.clone(), position: active.end(), source };
             // Taken back, or else what was written of it would stand between this record and the next.
             if active.file.set_len(active.end).is_err() {
                 let length = active.file.len().unwrap_or(active.end);
@@ -370,27 +321,14 @@ impl Log {
     }
 
     /// Starts a segment with its first record, or with none.
-    fn start_segment(
-        &mut self,
-        payload: Option<&[u8]>,
-        max_bytes: Option<u64>,
-    ) -> Result<Position, Error> {
-        let exhausted = || Error::NumbersExhausted {
-            path: segment::path(&self.directory, self.last_number),
-        };
+    fn start_segment(&mut self, payload: Option<&[u8]>, max_bytes: Option<u64>) -> Result<Position, Error> {
+        let exhausted = || Error::NumbersExhausted { path: segment::path(&self.directory, self.last_number) };
         let number = self.last_number.checked_add(1).ok_or_else(exhausted)?;
         let path = segment::path(&self.directory, number);
         self.scratch.clear();
-        self.scratch
-            .extend_from_slice(&segment::header(number, self.intact));
+        self.scratch.extend_from_slice(&segment::header(number, self.intact));
         if let Some(payload) = payload {
-            record::encode(
-                &mut self.scratch,
-                number,
-                HEADER_BYTES,
-                self.options.block_bytes,
-                payload,
-            );
+            record::encode(&mut self.scratch, number, HEADER_BYTES, self.options.block_bytes, payload);
         }
         self.check_size(max_bytes)?;
 
@@ -400,20 +338,11 @@ impl Log {
             if self.fs.remove(&path).is_err() {
                 self.lengths.insert(number, file.len().unwrap_or(0));
             }
-            return Err(Error::Write {
-                path,
-                position: Position::new(number, 0),
-                source,
-            });
+            return Err(Error::Write { path, position: Position::new(number, 0), source });
         }
         let end = self.scratch.len() as u64;
         self.lengths.insert(number, end);
-        self.active = Some(Segment {
-            number,
-            path,
-            file,
-            end,
-        });
+        self.active = Some(Segment { number, path, file, end });
         self.advance(HEADER_BYTES)
     }
 
@@ -431,12 +360,9 @@ impl Log {
     fn check_size(&self, max_bytes: Option<u64>) -> Result<(), Error> {
         let (bytes, size) = (self.scratch.len() as u64, self.size());
         match max_bytes {
-            Some(max_bytes) if size + bytes > max_bytes => Err(Error::Full {
-                directory: self.directory.clone(),
-                bytes,
-                size,
-                max_bytes,
-            }),
+            Some(max_bytes) if size + bytes > max_bytes => {
+                Err(Error::Full { directory: self.directory.clone(), bytes, size, max_bytes })
+            }
             _ => Ok(()),
         }
     }
@@ -459,10 +385,7 @@ impl Log {
         self.fs.sync_dir(&self.directory).map_err(|source| {
             // It may have been the entry of a segment whose records are not durable yet.
             self.durability.fail(self.generation);
-            Error::Sync {
-                path: self.directory.clone(),
-                source,
-            }
+            Error::Sync { path: self.directory.clone(), source }
         })
     }
 }

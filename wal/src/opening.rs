@@ -20,10 +20,7 @@ pub(crate) fn sync_all<'a>(
         let file = fs.open(&path).map_err(Error::io("open", &path))?;
         file.sync().map_err(|source| Error::Sync { path, source })?;
     }
-    fs.sync_dir(directory).map_err(|source| Error::Sync {
-        path: directory.to_owned(),
-        source,
-    })
+    fs.sync_dir(directory).map_err(|source| Error::Sync { path: directory.to_owned(), source })
 }
 
 /// Behind the last valid fragment: in the newest segment that holds one, or may hold some that cannot be read here. What
@@ -45,23 +42,13 @@ pub(crate) fn find_end(
         let mut records = Records::new(file, number, block_bytes, HEADER_BYTES, false)?;
         loop {
             match records.next() {
-                Ok(Some(
-                    Found::Record { range, .. }
-                    | Found::Bad {
-                        range, tail: false, ..
-                    },
-                )) => end = Some(range.end),
+                Ok(Some(Found::Record { range, .. } | Found::Bad { range, tail: false, .. })) => end = Some(range.end),
                 // After an error it goes on behind what cannot be read.
                 Ok(Some(Found::Bad { .. })) | Err(_) => {}
                 Ok(None) => return Ok(end),
             }
         }
     };
-    let ends = lengths
-        .iter()
-        .rev()
-        .map(|(&number, &length)| (number, end_of(number).unwrap_or(Some(length))));
-    ends.filter_map(|(number, end)| Some(Position::new(number, end?)))
-        .next()
-        .unwrap_or(Position::START)
+    let ends = lengths.iter().rev().map(|(&number, &length)| (number, end_of(number).unwrap_or(Some(length))));
+    ends.filter_map(|(number, end)| Some(Position::new(number, end?))).next().unwrap_or(Position::START)
 }

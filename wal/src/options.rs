@@ -55,24 +55,9 @@ impl Options {
         let block = self.block_bytes as u64;
         let bounds = [
             ("segment_bytes", self.segment_bytes, block, u64::MAX),
-            (
-                "max_record_bytes",
-                self.max_record_bytes as u64,
-                1,
-                MAX_RECORD_BYTES as u64,
-            ),
-            (
-                "max_unsynced_bytes",
-                self.max_unsynced_bytes as u64,
-                1,
-                u64::MAX,
-            ),
-            (
-                "max_bytes",
-                self.max_bytes.unwrap_or(u64::MAX),
-                block,
-                u64::MAX,
-            ),
+            ("max_record_bytes", self.max_record_bytes as u64, 1, MAX_RECORD_BYTES as u64),
+            ("max_unsynced_bytes", self.max_unsynced_bytes as u64, 1, u64::MAX),
+            ("max_bytes", self.max_bytes.unwrap_or(u64::MAX), block, u64::MAX),
             ("block_bytes", block, HEADER_BYTES + 16, BLOCK_BYTES as u64),
         ];
         let problems: Vec<String> = bounds
@@ -83,11 +68,7 @@ impl Options {
                 _ => format!("{name} is {value}, it must be from {minimum} to {maximum}"),
             })
             .collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Options { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Options { problems }) }
     }
 }
 
@@ -109,9 +90,7 @@ mod tests {
             max_bytes: Some(1),
             block_bytes: BLOCK_BYTES,
         };
-        let Err(Error::Options { problems }) = options.validate() else {
-            panic!("must be refused")
-        };
+        let Err(Error::Options { problems }) = options.validate() else { panic!("must be refused") };
         assert_eq!(
             problems,
             [

@@ -41,12 +41,7 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // `parse` alone would take "+3".
-        let number = |digits: &str| {
-            digits
-                .bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| digits.parse().ok())?
-        };
+        let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?;
         text.split_once(':')
             .and_then(|(segment, offset)| Some(Self::new(number(segment)?, number(offset)?)))
             .ok_or_else(|| ParsePositionError(text.to_owned()))
@@ -59,29 +54,11 @@ mod tests {
 
     #[test]
     fn is_parsed_as_it_is_written() {
-        for position in [
-            Position::START,
-            Position::new(3, 4096),
-            Position::new(u64::MAX, u64::MAX),
-        ] {
+        for position in [Position::START, Position::new(3, 4096), Position::new(u64::MAX, u64::MAX)] {
             assert_eq!(position.to_string().parse(), Ok(position));
         }
-        for text in [
-            "",
-            ":",
-            "3",
-            "3:",
-            ":3",
-            "3:4:5",
-            "+3:4",
-            "-1:0",
-            " 3:4",
-            "3:18446744073709551616",
-        ] {
-            assert_eq!(
-                text.parse::<Position>(),
-                Err(ParsePositionError(text.to_owned()))
-            );
+        for text in ["", ":", "3", "3:", ":3", "3:4:5", "+3:4", "-1:0", " 3:4", "3:18446744073709551616"] {
+            assert_eq!(text.parse::<Position>(), Err(ParsePositionError(text.to_owned())));
         }
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::extent::{Extent, Listed, listed};
+use crate::extent::{self, Extent, Listed};
 use crate::fs::{FileSystem, StdFileSystem};
 use crate::record::{Found, Records};
 use crate::segment::{self, HEADER_BYTES, Heading};
@@ -71,50 +71,18 @@ impl Reader {
         block_bytes: usize,
     ) -> Result<Self, Error> {
         let directory = directory.as_ref().to_owned();
-        let mut headings = Vec::new();
-        for (number, length) in segment::list(&*fs, &directory)? {
-            let heading = fs
-                .open(&segment::path(&directory, number))
-                .and_then(|file| segment::read_heading(&*file, number));
-            match heading {
-                Ok(heading) => headings.push((number, heading)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                // Met again, and reported, when it is the segment's turn.
-                Err(_) if length < HEADER_BYTES => headings.push((number, Heading::Short)),
-                Err(_) => headings.push((number, Heading::Damaged)),
-            }
-        }
-        let mut listed = listed(&headings);
+        let mut listed = extent::survey(&*fs, &directory)?;
         listed.retain(|segment| segment.number >= from.segment);
-        Ok(Self {
-            fs,
-            directory,
-            block_bytes,
-            from,
-            listed,
-            current: None,
-            ready: VecDeque::new(),
-        })
+        Ok(Self { fs, directory, block_bytes, from, listed, current: None, ready: VecDeque::new() })
     }
 
     /// Begins the next segment.
-    fn advance(
-        &mut self,
-        Listed {
-            number,
-            extent,
-            missing,
-        }: Listed,
-    ) -> Result<(), Error> {
+    fn advance(&mut self, Listed { number, extent, missing }: Listed) -> Result<(), Error> {
         if let Some(end) = missing {
             self.damage(end.segment, 0..end.offset, Cause::Missing);
         }
         let path = segment::path(&self.directory, number);
-        let failed = |source| Error::Read {
-            path: path.clone(),
-            position: Position::new(number, 0),
-            source,
-        };
+        let failed = |source| Error::Read { path: path.clone(), position: Position::new(number, 0), source };
         let file = match self.fs.open(&path) {
             Ok(file) => file,
             // The writer has removed it: nobody wants it any more.
@@ -126,15 +94,10 @@ impl Reader {
 
         let block = self.block_bytes as u64;
         let start = match self.from {
-            Position { segment, offset } if segment == number => {
-                HEADER_BYTES.max(offset / block * block)
-            }
+            Position { segment, offset } if segment == number => HEADER_BYTES.max(offset / block * block),
             _ => HEADER_BYTES,
         };
-        let records = || {
-            Records::new(file, number, self.block_bytes, start, start > HEADER_BYTES)
-                .map_err(failed)
-        };
+        let records = || Records::new(file, number, self.block_bytes, start, start > HEADER_BYTES).map_err(failed);
         let records = match heading {
             Heading::Valid { .. } => records()?,
             Heading::Damaged => records()?.after_bad(0, Cause::SegmentHeader),
@@ -152,12 +115,7 @@ impl Reader {
                 return Ok(());
             }
         };
-        self.current = Some(Current {
-            number,
-            extent,
-            path,
-            records,
-        });
+        self.current = Some(Current { number, extent, path, records });
         Ok(())
     }
 
@@ -200,11 +158,7 @@ impl Reader {
             return;
         }
         if let Some((position, length)) = self.within(number, &range) {
-            self.ready.push_back(Entry::Damage {
-                position,
-                length,
-                cause,
-            });
+            self.ready.push_back(Entry::Damage { position, length, cause });
         }
     }
 
@@ -217,8 +171,7 @@ impl Reader {
     /// The part of a range that is not before where reading began.
     fn within(&self, number: u64, range: &Range<u64>) -> Option<(Position, u64)> {
         let start = Position::new(number, range.start).max(self.from);
-        let reached =
-            start.segment == number && (start.offset < range.end || start.offset == range.start);
+        let reached = start.segment == number && (start.offset < range.end || start.offset == range.start);
         reached.then(|| (start, range.end - start.offset))
     }
 }
@@ -231,14 +184,8 @@ impl Iterator for Reader {
             if let Some(entry) = self.ready.pop_front() {
                 return Some(Ok(entry));
             }
-            if let Some(Current {
-                number,
-                extent,
-                path,
-                records,
-            }) = &mut self.current
-            {
-                let (number, extent, offset) = (*number, *extent, records.offset());
+            if let Some(Current { number, extent, path, records }) = &mut self.current {
+                let (number, extent) = (*number, *extent);
                 match records.next() {
                     Ok(Some(found)) => self.take(number, extent, found),
                     Ok(None) => {
@@ -246,13 +193,9 @@ impl Iterator for Reader {
                         self.current = None;
                         self.check_length(number, extent, length);
                     }
-                    Err(source) => {
+                    Err((offset, source)) => {
                         let position = Position::new(number, offset);
-                        return Some(Err(Error::Read {
-                            path: path.clone(),
-                            position,
-                            source,
-                        }));
+                        return Some(Err(Error::Read { path: path.clone(), position, source }));
                     }
                 }
                 continue;

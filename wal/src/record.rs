@@ -14,13 +14,7 @@ use crate::fs::File;
 use crate::options::MAX_RECORD_BYTES;
 
 /// Appends a record to `out` as it is written at `offset` of `segment`, padding included; where it starts in the segment.
-pub(crate) fn encode(
-    out: &mut Vec<u8>,
-    segment: u64,
-    offset: u64,
-    block_bytes: usize,
-    payload: &[u8],
-) -> u64 {
+pub(crate) fn encode(out: &mut Vec<u8>, segment: u64, offset: u64, block_bytes: usize, payload: &[u8]) -> u64 {
     let mut room = block_bytes - (offset % block_bytes as u64) as usize;
     let mut start = offset;
     if room <= FRAGMENT_HEADER_BYTES {
@@ -88,22 +82,9 @@ pub(crate) struct Records {
 
 impl Records {
     /// Starts at `offset`; `resumed` if records may have begun before it.
-    pub fn new(
-        file: Arc<dyn File>,
-        segment: u64,
-        block_bytes: usize,
-        offset: u64,
-        resumed: bool,
-    ) -> io::Result<Self> {
+    pub fn new(file: Arc<dyn File>, segment: u64, block_bytes: usize, offset: u64, resumed: bool) -> io::Result<Self> {
         let fragments = Fragments::new(file, segment, block_bytes, offset)?;
-        Ok(Self {
-            fragments,
-            partial: None,
-            bad: None,
-            resumed,
-            ready: VecDeque::new(),
-            done: false,
-        })
+        Ok(Self { fragments, partial: None, bad: None, resumed, ready: VecDeque::new(), done: false })
     }
 
     /// The same, when the bytes from `start` on to where the walk begins are bad.
@@ -117,8 +98,8 @@ impl Records {
         self.fragments.offset()
     }
 
-    /// The next stretch; `None` at the end. After an error the walk goes on at the next block.
-    pub fn next(&mut self) -> io::Result<Option<Found>> {
+    /// The next stretch; `None` at the end. An error comes with where it was met; the walk goes on at the next block.
+    pub fn next(&mut self) -> Result<Option<Found>, (u64, io::Error)> {
         while self.ready.is_empty() && !self.done {
             let before = self.fragments.offset();
             match self.fragments.next() {
@@ -129,7 +110,7 @@ impl Records {
                     self.spoil(before, Cause::Unreadable);
                     // Not readable is not torn, whatever stands behind it.
                     self.confirm(self.fragments.offset());
-                    return Err(error);
+                    return Err((before, error));
                 }
             }
         }
@@ -151,10 +132,7 @@ impl Records {
             Kind::Full => {
                 let payload = payload.to_vec();
                 self.begin(piece.offset);
-                self.ready.push_back(Found::Record {
-                    range: piece.offset..piece.end,
-                    payload,
-                });
+                self.ready.push_back(Found::Record { range: piece.offset..piece.end, payload });
             }
             Kind::First => {
                 let payload = payload.to_vec();
@@ -185,11 +163,7 @@ impl Records {
         self.resumed = false;
         self.break_partial(Cause::Incomplete);
         if let Some(Bad { start, cause, .. }) = self.bad.take() {
-            self.ready.push_back(Found::Bad {
-                range: start..offset,
-                cause,
-                tail: false,
-            });
+            self.ready.push_back(Found::Bad { range: start..offset, cause, tail: false });
         }
     }
 
@@ -197,25 +171,12 @@ impl Records {
         self.done = true;
         self.break_partial(Cause::Incomplete);
         let end = self.fragments.offset();
-        if let Some(Bad {
-            start,
-            confirmed,
-            cause,
-        }) = self.bad.take()
-        {
+        if let Some(Bad { start, confirmed, cause }) = self.bad.take() {
             if start < confirmed {
-                self.ready.push_back(Found::Bad {
-                    range: start..confirmed,
-                    cause,
-                    tail: false,
-                });
+                self.ready.push_back(Found::Bad { range: start..confirmed, cause, tail: false });
             }
             if confirmed < end {
-                self.ready.push_back(Found::Bad {
-                    range: confirmed..end,
-                    cause,
-                    tail: true,
-                });
+                self.ready.push_back(Found::Bad { range: confirmed..end, cause, tail: true });
             }
         }
     }
@@ -229,11 +190,7 @@ impl Records {
 
     /// Bytes are bad from `start` on, unless they were already.
     fn spoil(&mut self, start: u64, cause: Cause) {
-        self.bad.get_or_insert(Bad {
-            start,
-            confirmed: start,
-            cause,
-        });
+        self.bad.get_or_insert(Bad { start, confirmed: start, cause });
     }
 
     fn confirm(&mut self, end: u64) {

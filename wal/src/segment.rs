@@ -28,17 +28,14 @@ pub(crate) fn path(directory: &Path, number: u64) -> PathBuf {
 /// The number of the segment with this file name, if it is one's.
 fn number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SUFFIX)?;
-    (digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| digits.parse().ok())?
+    (digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
 /// Number and length of every file named like a segment, in order.
 pub(crate) fn list(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<(u64, u64)>, Error> {
     let entries = fs.list(directory).map_err(Error::io("list", directory))?;
-    let mut segments: Vec<(u64, u64)> = entries
-        .into_iter()
-        .filter_map(|(name, length)| Some((number(&name)?, length)))
-        .collect();
+    let mut segments: Vec<(u64, u64)> =
+        entries.into_iter().filter_map(|(name, length)| Some((number(&name)?, length))).collect();
     segments.sort_unstable();
     Ok(segments)
 }
@@ -77,13 +74,10 @@ pub(crate) fn read_heading(file: &dyn File, number: u64) -> io::Result<Heading> 
     }
     let long = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("8 bytes"));
     let int = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("4 bytes"));
-    let sound =
-        header[..8] == MAGIC && int(36) == crc32fast::hash(&header[..36]) && long(12) == number;
+    let sound = header[..8] == MAGIC && int(36) == crc32fast::hash(&header[..36]) && long(12) == number;
     Ok(match (sound, int(8)) {
         (false, _) => Heading::Damaged,
-        (true, VERSION) => Heading::Valid {
-            after: Position::new(long(20), long(28)),
-        },
+        (true, VERSION) => Heading::Valid { after: Position::new(long(20), long(28)) },
         (true, version) => Heading::Unsupported { version },
     })
 }
@@ -96,20 +90,9 @@ mod tests {
     fn a_name_is_read_as_it_is_written() {
         for n in [0, 1, 42, u64::MAX] {
             let path = path(Path::new("dir"), n);
-            assert_eq!(
-                path.file_name()
-                    .and_then(|name| name.to_str())
-                    .and_then(number),
-                Some(n)
-            );
+            assert_eq!(path.file_name().and_then(|name| name.to_str()).and_then(number), Some(n));
         }
-        for name in [
-            "lock",
-            "1.wal",
-            "00000000000000000001",
-            "+0000000000000000001.wal",
-            "99999999999999999999.wal",
-        ] {
+        for name in ["lock", "1.wal", "00000000000000000001", "+0000000000000000001.wal", "99999999999999999999.wal"] {
             assert_eq!(number(name), None, "{name}");
         }
     }

@@ -28,13 +28,7 @@ pub(crate) struct State {
 
 impl Durability {
     pub fn new(durable: Position) -> Self {
-        Self {
-            turn: Mutex::new(()),
-            state: Mutex::new(State {
-                durable,
-                generation: 0,
-            }),
-        }
+        Self { turn: Mutex::new(()), state: Mutex::new(State { durable, generation: 0 }) }
     }
 
     pub fn state(&self) -> State {
@@ -103,35 +97,22 @@ impl PendingSync {
         if self.is_done() {
             return Ok(self.end);
         }
-        let _turn = self
-            .durability
-            .turn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.durability.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.durability.state().generation == self.generation {
-            self.fsync()
-                .inspect_err(|_| self.durability.fail(self.generation))?;
+            self.fsync().inspect_err(|_| self.durability.fail(self.generation))?;
             if self.durability.succeed(self.generation, self.end) {
                 return Ok(self.end);
             }
         }
-        Err(Error::SyncSuperseded {
-            directory: self.directory,
-        })
+        Err(Error::SyncSuperseded { directory: self.directory })
     }
 
     fn fsync(&self) -> Result<(), Error> {
         for (path, file) in &self.files {
-            file.sync().map_err(|source| Error::Sync {
-                path: path.clone(),
-                source,
-            })?;
+            file.sync().map_err(|source| Error::Sync { path: path.clone(), source })?;
         }
         if self.entries {
-            let failed = |source| Error::Sync {
-                path: self.directory.clone(),
-                source,
-            };
+            let failed = |source| Error::Sync { path: self.directory.clone(), source };
             self.fs.sync_dir(&self.directory).map_err(failed)?;
         }
         Ok(())

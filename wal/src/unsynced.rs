@@ -36,10 +36,7 @@ impl Unsynced {
 
     /// All before `durable` is durable.
     pub fn forget_before(&mut self, durable: Position) {
-        while let Some((_, payload)) = self
-            .written
-            .pop_front_if(|(position, _)| *position < durable)
-        {
+        while let Some((_, payload)) = self.written.pop_front_if(|(position, _)| *position < durable) {
             self.bytes -= cost(payload.len());
         }
     }

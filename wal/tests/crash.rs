@@ -13,10 +13,7 @@ use wal::{Entry, Log, Options, Position};
 const DIRECTORY: &str = "WAL_CRASH_TEST_DIRECTORY";
 
 fn options() -> Options {
-    Options {
-        segment_bytes: 64 * 1024,
-        ..Options::default()
-    }
+    Options { segment_bytes: 64 * 1024, ..Options::default() }
 }
 
 fn length(number: usize) -> usize {
@@ -30,11 +27,7 @@ fn child_appends_until_it_is_killed() {
         return;
     };
     let mut log = Log::open(directory, options()).unwrap();
-    let first = log
-        .read_from(Position::START)
-        .unwrap()
-        .filter(|e| matches!(e, Ok(Entry::Record { .. })))
-        .count();
+    let first = log.read_from(Position::START).unwrap().filter(|e| matches!(e, Ok(Entry::Record { .. }))).count();
     for number in first.. {
         log.append(&payload(number, length(number))).unwrap();
         if number % 5 == 0 {
@@ -57,12 +50,8 @@ fn what_was_synced_survives_kill_9() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut synced =
-            lines.filter_map(|line| line.unwrap().strip_prefix("synced ")?.parse::<usize>().ok());
-        let last = synced
-            .by_ref()
-            .nth(round * 5 % 17)
-            .expect("the child goes on until it is killed");
+        let mut synced = lines.filter_map(|line| line.unwrap().strip_prefix("synced ")?.parse::<usize>().ok());
+        let last = synced.by_ref().nth(round * 5 % 17).expect("the child goes on until it is killed");
         assert!(last >= durable);
         child.kill().unwrap();
         // It may have got further before the signal came.
@@ -74,20 +63,13 @@ fn what_was_synced_survives_kill_9() {
         for entry in log.read_from(Position::START).unwrap() {
             match entry.unwrap() {
                 Entry::Record { payload: read, .. } => {
-                    assert_eq!(
-                        read,
-                        payload(next, length(next)),
-                        "round {round}, record {next}"
-                    );
+                    assert_eq!(read, payload(next, length(next)), "round {round}, record {next}");
                     next += 1;
                 }
                 Entry::Torn { .. } => {}
                 damage => panic!("round {round}: {damage:?}"),
             }
         }
-        assert!(
-            next > durable,
-            "round {round}: {next} records, but {durable} was synced"
-        );
+        assert!(next > durable, "round {round}: {next} records, but {durable} was synced");
     }
 }

@@ -19,20 +19,12 @@ struct Fragment {
 /// Where the fragments of each record are, worked out from the format as it is drawn and nothing else.
 fn fragments(written: &[(Position, Vec<u8>)], segment: u64) -> Vec<Fragment> {
     let mut fragments = Vec::new();
-    for (record, (position, payload)) in written
-        .iter()
-        .enumerate()
-        .filter(|(_, (p, _))| p.segment == segment)
-    {
+    for (record, (position, payload)) in written.iter().enumerate().filter(|(_, (p, _))| p.segment == segment) {
         let (mut at, mut rest) = (position.offset, payload.len());
         loop {
             let room = BLOCK - at as usize % BLOCK - FRAGMENT_HEADER;
             let end = at + (FRAGMENT_HEADER + rest.min(room)) as u64;
-            fragments.push(Fragment {
-                record,
-                start: at,
-                end,
-            });
+            fragments.push(Fragment { record, start: at, end });
             if rest <= room {
                 break;
             }
@@ -43,28 +35,22 @@ fn fragments(written: &[(Position, Vec<u8>)], segment: u64) -> Vec<Fragment> {
     fragments
 }
 
-/// The records that a flipped bit in this byte must cost.
-fn cost(fragments: &[Fragment], byte: u64) -> BTreeSet<usize> {
-    let Some(hit) = fragments
-        .iter()
-        .find(|fragment| (fragment.start..fragment.end).contains(&byte))
-    else {
+/// The fragments that a flipped bit in this byte must cost.
+fn spoiled(fragments: &[Fragment], byte: u64) -> Vec<&Fragment> {
+    let hit = |f: &&Fragment| (f.start..f.end).contains(&byte);
+    let Some(hit) = fragments.iter().find(hit) else {
         // The segment's header, or padding.
-        return BTreeSet::new();
+        return Vec::new();
     };
     match byte - hit.start {
         // Header CRC, length and kind: the rest of the block.
         0..4 | 8..11 => {
-            let block = hit.start / BLOCK as u64;
-            let lost = |f: &&Fragment| f.start >= hit.start && f.start / BLOCK as u64 == block;
-            fragments
-                .iter()
-                .filter(lost)
-                .map(|fragment| fragment.record)
-                .collect()
+            let block = |f: &Fragment| f.start / BLOCK as u64;
+            let rest = |f: &&Fragment| f.start >= hit.start && block(f) == block(hit);
+            fragments.iter().filter(rest).collect()
         }
         // Payload CRC and payload.
-        _ => BTreeSet::from([hit.record]),
+        _ => vec![hit],
     }
 }
 
@@ -77,10 +63,7 @@ fn records_are_laid_out_as_drawn() {
     for fragment in fragments(&written, 1) {
         // All but padding is taken.
         let padding = fragment.start - end;
-        assert!(
-            padding == 0
-                || fragment.start.is_multiple_of(BLOCK as u64) && padding <= FRAGMENT_HEADER as u64
-        );
+        assert!(padding == 0 || fragment.start.is_multiple_of(BLOCK as u64) && padding <= FRAGMENT_HEADER as u64);
         end = fragment.end;
     }
     assert_eq!(fs.contents(1).len() as u64, end);
@@ -93,9 +76,7 @@ fn a_log_cut_anywhere_keeps_what_is_before_the_cut() {
     let whole = fs.contents(1);
     let ends: Vec<u64> = {
         let fragments = fragments(&written, 1);
-        (0..written.len())
-            .map(|r| fragments.iter().rfind(|f| f.record == r).unwrap().end)
-            .collect()
+        (0..written.len()).map(|r| fragments.iter().rfind(|f| f.record == r).unwrap().end).collect()
     };
     for cut in 0..=whole.len() {
         let fs = SimFs::default();
@@ -112,10 +93,7 @@ fn a_log_cut_anywhere_keeps_what_is_before_the_cut() {
             [] => {
                 // Nothing is left over but padding.
                 let padding = cut as u64 - last;
-                assert!(
-                    cut >= 40 && (padding == 0 || BLOCK as u64 - last % BLOCK as u64 <= 11),
-                    "cut at {cut}"
-                );
+                assert!(cut >= 40 && (padding == 0 || BLOCK as u64 - last % BLOCK as u64 <= 11), "cut at {cut}");
             }
             [Entry::Torn { position, length }] => {
                 assert_eq!(position.offset + length, cut as u64, "cut at {cut}");
@@ -137,13 +115,7 @@ fn a_log_cut_anywhere_keeps_what_is_before_the_cut() {
 #[test]
 fn a_flipped_bit_costs_its_record_or_the_rest_of_its_block() {
     // In the only segment, and in one that others follow.
-    for options in [
-        one_segment(),
-        Options {
-            segment_bytes: 400,
-            ..small()
-        },
-    ] {
+    for options in [one_segment(), Options { segment_bytes: 400, ..small() }] {
         let fs = SimFs::default();
         let written = fill(&fs, options);
         for segment in fs.segments() {
@@ -157,48 +129,32 @@ fn a_flipped_bit_costs_its_record_or_the_rest_of_its_block() {
                 let damaged = fs.copy();
                 damaged.put(segment, &flipped);
 
-                let lost = cost(&fragments, byte);
-                let kept: Vec<_> = (0..written.len())
-                    .filter(|r| !lost.contains(r))
-                    .map(|r| written[r].clone())
-                    .collect();
+                let spoiled = spoiled(&fragments, byte);
+                let lost: BTreeSet<usize> = spoiled.iter().map(|f| f.record).collect();
+                let end = spoiled.last().map_or(0, |f| f.end);
+                let torn = last_segment && fragments.iter().all(|f| f.start < end);
+                let kept: Vec<_> =
+                    (0..written.len()).filter(|r| !lost.contains(r)).map(|r| written[r].clone()).collect();
                 let read = entries(&damaged);
-                let (records, reports): (Vec<_>, Vec<_>) = read
-                    .into_iter()
-                    .partition(|entry| matches!(entry, Entry::Record { .. }));
+                let (records, reports): (Vec<_>, Vec<_>) =
+                    read.into_iter().partition(|entry| matches!(entry, Entry::Record { .. }));
                 assert_eq!(records, all(&kept), "bit {bit} of segment {segment}");
 
                 // All that is lost is reported, and nothing that is kept.
                 let mut reported = BTreeSet::new();
                 for report in &reports {
                     let (position, length) = match report {
-                        Entry::Damage {
-                            position, length, ..
-                        } => (position, length),
-                        Entry::Torn { position, length } => {
-                            let behind = fragments
-                                .iter()
-                                .any(|f| f.start > byte && !lost.contains(&f.record));
-                            assert!(
-                                last_segment && !behind,
-                                "bit {bit} of segment {segment} is damage"
-                            );
-                            (position, length)
-                        }
-                        Entry::Record { .. } => unreachable!(),
+                        Entry::Damage { position, length, .. } if !torn => (position, length),
+                        Entry::Torn { position, length } if torn => (position, length),
+                        other => panic!("bit {bit} of segment {segment}: {other:?}"),
                     };
                     assert_eq!(position.segment, segment);
                     let range = position.offset..position.offset + length;
-                    reported.extend(
+                    reported.extend(fragments.iter().filter(|f| range.contains(&f.start)).map(|f| f.record));
+                    assert!(
                         fragments
                             .iter()
-                            .filter(|f| range.contains(&f.start))
-                            .map(|f| f.record),
-                    );
-                    assert!(
-                        fragments.iter().all(|f| lost.contains(&f.record)
-                            || f.end <= range.start
-                            || f.start >= range.end),
+                            .all(|f| lost.contains(&f.record) || f.end <= range.start || f.start >= range.end),
                         "bit {bit} of segment {segment}: {report:?} holds what was read"
                     );
                 }
@@ -230,36 +186,19 @@ fn a_damaged_tail_is_damage_once_a_segment_follows() {
     fs.put(1, &bytes);
     // Two records of 31 bytes, the second in two fragments: there was no room for it in the first block.
     let length = bytes.len() as u64 - last.offset;
-    assert_eq!(
-        reports(&entries(&fs)),
-        [Entry::Damage {
-            position: last,
-            length,
-            cause: Cause::Payload
-        }]
-    );
+    assert_eq!(reports(&entries(&fs)), [Entry::Damage { position: last, length, cause: Cause::Payload }]);
 }
 
 #[test]
 fn a_segment_that_lost_its_end_at_a_record_is_damage() {
     let fs = SimFs::default();
     let written = fill(&fs, small());
-    let second = written
-        .iter()
-        .position(|(position, _)| position.segment == 2)
-        .unwrap();
+    let second = written.iter().position(|(position, _)| position.segment == 2).unwrap();
     let last = written[second - 1].0;
     let bytes = fs.contents(1);
     fs.put(1, &bytes[..last.offset as usize]);
     let length = bytes.len() as u64 - last.offset;
-    assert_eq!(
-        reports(&entries(&fs)),
-        [Entry::Damage {
-            position: last,
-            length,
-            cause: Cause::Shortened
-        }]
-    );
+    assert_eq!(reports(&entries(&fs)), [Entry::Damage { position: last, length, cause: Cause::Shortened }]);
 }
 
 #[test]
@@ -269,27 +208,22 @@ fn a_segment_that_is_gone_from_the_middle_is_damage() {
     let length = fs.contents(2).len() as u64;
     fs.delete(2);
     let position = Position::new(2, 0);
-    assert_eq!(
-        reports(&entries(&fs)),
-        [Entry::Damage {
-            position,
-            length,
-            cause: Cause::Missing
-        }]
-    );
-    let kept: Vec<_> = written
-        .into_iter()
-        .filter(|(position, _)| position.segment != 2)
-        .collect();
-    assert_eq!(
-        payloads(&entries(&fs)),
-        kept.into_iter()
-            .map(|(_, payload)| payload)
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(reports(&entries(&fs)), [Entry::Damage { position, length, cause: Cause::Missing }]);
+    let kept: Vec<_> = written.into_iter().filter(|(position, _)| position.segment != 2).collect();
+    assert_eq!(payloads(&entries(&fs)), kept.into_iter().map(|(_, payload)| payload).collect::<Vec<_>>());
     // From the front, it is what truncating does.
     fs.delete(1);
     assert_eq!(reports(&entries(&fs)), []);
+}
+
+#[test]
+fn a_segment_that_a_listing_leaves_out_is_not_missing() {
+    let fs = SimFs::default();
+    let written = fill(&fs, small());
+    for number in fs.segments().into_iter().skip(1).rev().skip(1) {
+        fs.hide(number);
+        assert_eq!(entries(&fs), all(&written), "without {number}");
+    }
 }
 
 #[test]
@@ -308,11 +242,5 @@ fn fragments_of_another_segment_are_not_taken_for_this_one_s() {
     other.put(2, &bytes);
     assert_eq!(payloads(&entries(&other)), [b"1".to_vec()]);
     let length = bytes.len() as u64 - SEGMENT_HEADER;
-    assert_eq!(
-        reports(&entries(&other)),
-        [Entry::Torn {
-            position: Position::new(2, SEGMENT_HEADER),
-            length
-        }]
-    );
+    assert_eq!(reports(&entries(&other)), [Entry::Torn { position: Position::new(2, SEGMENT_HEADER), length }]);
 }

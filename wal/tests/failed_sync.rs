@@ -23,11 +23,7 @@ fn a_failed_fsync_is_not_retried_on_the_same_file() {
     assert!(b < c && c.segment == 2);
     let durable = log.sync().unwrap();
     assert!(c < durable);
-    assert_eq!(
-        texts(&fs),
-        ["a", "b", "b", "c"],
-        "read twice while the machine runs"
-    );
+    assert_eq!(texts(&fs), ["a", "b", "b", "c"], "read twice while the machine runs");
     // The file system forgot about `b` in the first segment, as the kernel does. That is not damage: it is in the second.
     let after = fs.cut_power(|| false);
     assert_eq!(texts(&after), ["a", "b", "c"]);
@@ -99,10 +95,46 @@ fn a_sync_that_began_before_another_failed_is_not_believed() {
     let (first, second) = (log.begin_sync().unwrap(), log.begin_sync().unwrap());
     fs.fail(Op::Sync, 0, ErrorKind::Other);
     assert!(matches!(first.run(), Err(Error::Sync { .. })));
-    assert!(
-        matches!(second.run(), Err(Error::SyncSuperseded { directory }) if directory.as_os_str() == DIRECTORY)
-    );
+    fs.take_calls();
+    assert!(matches!(second.run(), Err(Error::SyncSuperseded { directory }) if directory.as_os_str() == DIRECTORY));
+    assert_eq!(fs.take_calls(), [], "not even tried");
     assert_eq!(log.durable(), Position::START);
     log.sync().unwrap();
     assert_eq!(texts(&fs.cut_power(|| false)), ["a"]);
+}
+
+#[test]
+fn segments_behind_a_failed_fsync_are_not_synced_again() {
+    let fs = SimFs::default();
+    let mut log = open(&fs, small());
+    for seed in 0..6 {
+        log.append(&payload(seed, 100)).unwrap();
+    }
+    let old = *fs.segments().last().unwrap();
+    assert!(old > 2);
+    fs.fail(Op::Sync, 1, ErrorKind::Other);
+    assert!(matches!(log.sync(), Err(Error::Sync { path, .. }) if path == segment_path(2)));
+    let sync = log.begin_sync().unwrap();
+    fs.take_calls();
+    sync.run().unwrap();
+    let new = fs.segments().into_iter().filter(|number| *number > old).count();
+    let synced = fs.take_calls().into_iter().filter(|op| *op == Op::Sync).count();
+    assert_eq!(synced, new);
+}
+
+#[test]
+fn a_number_is_not_used_twice_when_a_power_cut_follows() {
+    let fs = SimFs::default();
+    let mut log = open(&fs, small());
+    let durable = log.append(b"a").unwrap();
+    log.sync().unwrap();
+    log.truncate_before(log.end()).unwrap();
+    log.append(b"b").unwrap();
+    fs.fail(Op::Sync, 0, ErrorKind::Other);
+    assert!(log.sync().is_err());
+    // It is appended again, to a third segment, and the second one removed; of which the disk may know only the latter.
+    drop(log.begin_sync().unwrap());
+    let after = fs.cut_power(|| false);
+    let position = open(&after, small()).append(b"c").unwrap();
+    assert!(position > durable, "{position} comes after {durable}");
 }

@@ -23,10 +23,7 @@ fn is_reported_and_left_alone(foreign: &[u8], last: &[Entry], in_the_middle: &[E
     log.sync().unwrap();
     assert_eq!(position.segment, 3, "its number is taken");
     assert_eq!(fs.contents(2), foreign);
-    assert_eq!(
-        payloads(&entries(&fs)),
-        [b"before".to_vec(), b"behind".to_vec()]
-    );
+    assert_eq!(payloads(&entries(&fs)), [b"before".to_vec(), b"behind".to_vec()]);
     assert_eq!(reports(&entries(&fs)), in_the_middle);
 
     assert_eq!(log.truncate_before(position).unwrap(), 2);
@@ -35,28 +32,19 @@ fn is_reported_and_left_alone(foreign: &[u8], last: &[Entry], in_the_middle: &[E
 
 #[test]
 fn an_empty_file_is_reported() {
-    let torn = [Entry::Torn {
-        position: Position::new(2, 0),
-        length: 0,
-    }];
+    let torn = [Entry::Torn { position: Position::new(2, 0), length: 0 }];
     is_reported_and_left_alone(b"", &torn, &torn);
 }
 
 #[test]
 fn a_file_shorter_than_a_header_is_reported() {
-    let torn = [Entry::Torn {
-        position: Position::new(2, 0),
-        length: 9,
-    }];
+    let torn = [Entry::Torn { position: Position::new(2, 0), length: 9 }];
     is_reported_and_left_alone(b"\x89wal\r\n\x1a\n\x01", &torn, &torn);
 }
 
 #[test]
 fn garbage_is_reported() {
-    let torn = [Entry::Torn {
-        position: Position::new(2, 0),
-        length: 1000,
-    }];
+    let torn = [Entry::Torn { position: Position::new(2, 0), length: 1000 }];
     is_reported_and_left_alone(&payload(99, 1000), &torn, &torn);
 }
 
@@ -73,23 +61,14 @@ fn a_later_format_version_is_reported() {
     let crc = crc32fast::hash(&bytes[..36]);
     bytes[36..40].copy_from_slice(&crc.to_le_bytes());
     let (position, length) = (Position::new(2, 0), bytes.len() as u64);
-    let report = [Entry::Damage {
-        position,
-        length,
-        cause: Cause::Unsupported(7),
-    }];
+    let report = [Entry::Damage { position, length, cause: Cause::Unsupported(7) }];
     is_reported_and_left_alone(&bytes, &report, &report);
 }
 
 #[test]
 fn files_that_are_not_named_like_segments_are_none_of_ours() {
     let directory = tempfile::tempdir().unwrap();
-    for name in [
-        "1.wal",
-        "readme",
-        "00000000000000000001.wal.bak",
-        "x0000000000000000001.wal",
-    ] {
+    for name in ["1.wal", "readme", "00000000000000000001.wal.bak", "x0000000000000000001.wal"] {
         std::fs::write(directory.path().join(name), name).unwrap();
     }
     let mut log = wal::Log::open(directory.path(), Options::default()).unwrap();
@@ -106,13 +85,7 @@ fn a_directory_named_like_a_segment_is_an_error_that_can_be_passed() {
     assert_eq!(log.append(b"a").unwrap().segment, 2);
     let mut read: Vec<_> = log.read_from(Position::START).unwrap().collect();
     let record = read.pop().unwrap().unwrap();
-    assert_eq!(
-        record,
-        Entry::Record {
-            position: Position::new(2, SEGMENT_HEADER),
-            payload: b"a".to_vec()
-        }
-    );
+    assert_eq!(record, Entry::Record { position: Position::new(2, SEGMENT_HEADER), payload: b"a".to_vec() });
     assert!(matches!(&read[0], Err(wal::Error::Read { position, .. }) if position.segment == 1));
 }
 
@@ -121,10 +94,7 @@ fn no_number_is_left_after_the_largest() {
     let fs = SimFs::default();
     fs.put(u64::MAX, b"");
     let mut log = open(&fs, small());
-    assert!(matches!(
-        log.append(b"a"),
-        Err(wal::Error::NumbersExhausted { .. })
-    ));
+    assert!(matches!(log.append(b"a"), Err(wal::Error::NumbersExhausted { .. })));
 }
 
 proptest! {

@@ -12,13 +12,7 @@ use wal::{Error, Options};
 #[test]
 fn what_is_not_synced_is_bounded() {
     let fs = SimFs::default();
-    let mut log = open(
-        &fs,
-        Options {
-            max_unsynced_bytes: 1000,
-            ..small()
-        },
-    );
+    let mut log = open(&fs, Options { max_unsynced_bytes: 1000, ..small() });
     let mut taken = 0;
     let refused = loop {
         match log.append(&[7; 36]) {
@@ -28,15 +22,7 @@ fn what_is_not_synced_is_bounded() {
     };
     assert_eq!(taken, 10);
     assert!(
-        matches!(
-            refused,
-            Error::TooMuchUnsynced {
-                bytes: 100,
-                unsynced_bytes: 1000,
-                max_unsynced_bytes: 1000,
-                ..
-            }
-        ),
+        matches!(refused, Error::TooMuchUnsynced { bytes: 100, unsynced_bytes: 1000, max_unsynced_bytes: 1000, .. }),
         "{refused}"
     );
     assert!(log.append(b"").is_err(), "empty ones count, too");
@@ -45,19 +31,13 @@ fn what_is_not_synced_is_bounded() {
     assert!(log.append(b"").is_err());
     fs.fail(Op::Sync, 0, ErrorKind::Other);
     assert!(log.sync().is_err());
-    assert!(
-        log.append(b"").is_err(),
-        "what a failed sync may have lost counts, too"
-    );
+    assert!(log.append(b"").is_err(), "what a failed sync may have lost counts, too");
 }
 
 #[test]
 fn the_cap_is_a_loud_refusal() {
     let fs = SimFs::default();
-    let options = Options {
-        max_bytes: Some(1000),
-        ..small()
-    };
+    let options = Options { max_bytes: Some(1000), ..small() };
     let mut log = open(&fs, options.clone());
     let mut positions = Vec::new();
     let full = loop {
@@ -67,18 +47,7 @@ fn the_cap_is_a_loud_refusal() {
         }
         assert!(log.size() <= 1000);
     };
-    assert!(
-        matches!(
-            full,
-            Error::Full {
-                bytes: 100..,
-                size: ..=1000,
-                max_bytes: 1000,
-                ..
-            }
-        ),
-        "{full}"
-    );
+    assert!(matches!(full, Error::Full { bytes: 100.., size: ..=1000, max_bytes: 1000, .. }), "{full}");
     assert!(full.to_string().contains(DIRECTORY));
     log.sync().unwrap();
     assert_eq!(payloads(&entries(&fs)).len(), positions.len());
@@ -96,20 +65,8 @@ fn the_cap_is_a_loud_refusal() {
 #[test]
 fn a_record_over_the_limit_is_refused() {
     let fs = SimFs::default();
-    let mut log = open(
-        &fs,
-        Options {
-            max_record_bytes: 100,
-            ..small()
-        },
-    );
-    assert!(matches!(
-        log.append(&[0; 101]),
-        Err(Error::RecordTooLarge {
-            bytes: 101,
-            max_record_bytes: 100
-        })
-    ));
+    let mut log = open(&fs, Options { max_record_bytes: 100, ..small() });
+    assert!(matches!(log.append(&[0; 101]), Err(Error::RecordTooLarge { bytes: 101, max_record_bytes: 100 })));
     log.append(&[0; 100]).unwrap();
     assert_eq!(payloads(&entries(&fs)), [vec![0; 100]]);
 }

@@ -107,10 +107,7 @@ impl Model {
     }
 
     fn acknowledge(&mut self, durable: Position) {
-        self.taken
-            .iter_mut()
-            .filter(|taken| taken.position < durable)
-            .for_each(|taken| taken.durable = true);
+        self.taken.iter_mut().filter(|taken| taken.position < durable).for_each(|taken| taken.durable = true);
     }
 
     /// One of the records that must be there.
@@ -139,12 +136,7 @@ impl Model {
                     Ok(position) => {
                         assert!(self.last < position, "positions grow");
                         self.last = position;
-                        self.taken.push(Taken {
-                            position,
-                            payload,
-                            durable: false,
-                            optional: false,
-                        });
+                        self.taken.push(Taken { position, payload, durable: false, optional: false });
                     }
                     Err(error) => assert!(!self.sound, "{error}"),
                 }
@@ -152,10 +144,7 @@ impl Model {
             Step::Sync => match self.log().sync() {
                 Ok(durable) => {
                     let mut all = self.taken.iter().filter(|taken| !taken.optional);
-                    assert!(
-                        all.all(|taken| taken.position < durable),
-                        "a sync is of everything"
-                    );
+                    assert!(all.all(|taken| taken.position < durable), "a sync is of everything");
                     assert_eq!(self.log().durable(), durable);
                     self.acknowledge(durable);
                 }
@@ -168,11 +157,7 @@ impl Model {
             }
             Step::RunSync => {
                 // Oldest or newest first, in turn.
-                let index = if self.count.is_multiple_of(2) {
-                    0
-                } else {
-                    self.pending.len().saturating_sub(1)
-                };
+                let index = if self.count.is_multiple_of(2) { 0 } else { self.pending.len().saturating_sub(1) };
                 if !self.pending.is_empty()
                     && let Ok(durable) = self.pending.remove(index).run()
                 {
@@ -199,42 +184,24 @@ impl Model {
                 let position = taken.position;
                 let result = self.log().truncate_before(position);
                 assert!(result.is_ok() || !self.sound);
-                self.taken
-                    .iter_mut()
-                    .filter(|t| t.position.segment < position.segment)
-                    .for_each(|t| t.optional = true);
+                self.taken.iter_mut().filter(|t| t.position.segment < position.segment).for_each(|t| t.optional = true);
             }
             Step::TruncateAll => {
                 let end = self.log().end();
                 if self.log().truncate_before(end).is_ok() && self.sound {
-                    assert!(
-                        payloads(&entries(&self.fs)).is_empty(),
-                        "all of it was before the end"
-                    );
+                    assert!(payloads(&entries(&self.fs)).is_empty(), "all of it was before the end");
                     assert!(self.log().segments() <= 1);
                 }
-                self.taken
-                    .iter_mut()
-                    .for_each(|taken| taken.optional = true);
+                self.taken.iter_mut().for_each(|taken| taken.optional = true);
             }
             Step::ReadFrom(index) => {
                 let Some(taken) = self.pick(index) else {
                     return;
                 };
                 if self.sound {
-                    let expected: Vec<_> = self
-                        .taken
-                        .iter()
-                        .filter(|t| t.position >= taken.position)
-                        .collect();
+                    let expected: Vec<_> = self.taken.iter().filter(|t| t.position >= taken.position).collect();
                     let read = entries_from(&self.fs, taken.position);
-                    assert_eq!(
-                        read,
-                        expected
-                            .iter()
-                            .map(|t| record(t.position, &t.payload))
-                            .collect::<Vec<_>>()
-                    );
+                    assert_eq!(read, expected.iter().map(|t| record(t.position, &t.payload)).collect::<Vec<_>>());
                     // From anywhere inside a record, the next one is the first.
                     let inside = Position::new(taken.position.segment, taken.position.offset + 1);
                     assert_eq!(entries_from(&self.fs, inside), read[1..]);
@@ -247,11 +214,7 @@ impl Model {
                 self.log = None;
                 let log = open(&self.fs, self.options.clone());
                 let calls = self.fs.take_calls();
-                assert!(
-                    !calls.contains(&Op::Create)
-                        && !calls.contains(&Op::Write)
-                        && !calls.contains(&Op::SetLen)
-                );
+                assert!(!calls.contains(&Op::Create) && !calls.contains(&Op::Write) && !calls.contains(&Op::SetLen));
                 self.log = Some(log);
                 // Opening syncs what it finds, so what is read back may be relied on; but not what an fsync of the earlier
                 // process gave up before it could append it again: no promise was made of that.
@@ -265,9 +228,7 @@ impl Model {
                 let mut random = *seed | 1;
                 let mode = seed >> 60;
                 let after = self.fs.cut_power(move || {
-                    random = random
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     match mode {
                         0..4 => false,
                         4..8 => true,
@@ -275,15 +236,9 @@ impl Model {
                     }
                 });
                 self.pending.clear();
-                self.taken
-                    .iter_mut()
-                    .for_each(|taken| taken.optional |= !taken.durable);
+                self.taken.iter_mut().for_each(|taken| taken.optional |= !taken.durable);
                 self.sync_failed = false;
-                let durable = self
-                    .taken
-                    .iter()
-                    .filter(|taken| taken.durable)
-                    .map(|taken| taken.position);
+                let durable = self.taken.iter().filter(|taken| taken.durable).map(|taken| taken.position);
                 self.last = durable.max().unwrap_or(Position::START);
                 self.fs = after;
                 self.log = Some(open(&self.fs, self.options.clone()));
@@ -294,28 +249,16 @@ impl Model {
     fn check(&mut self) {
         let read = entries(&self.fs);
         if self.sound {
-            let mut expected: Vec<Entry> = self
-                .taken
-                .iter()
-                .map(|t| record(t.position, &t.payload))
-                .collect();
+            let mut expected: Vec<Entry> = self.taken.iter().map(|t| record(t.position, &t.payload)).collect();
             // A segment stays for any record in it, so some optional ones may be there: the newest of them.
             assert!(read.len() <= expected.len(), "{read:#?}");
             let rest = expected.split_off(expected.len() - read.len());
             assert_eq!(read, rest);
-            assert!(
-                self.taken[..expected.len()]
-                    .iter()
-                    .all(|taken| taken.optional),
-                "lost {expected:?}"
-            );
+            assert!(self.taken[..expected.len()].iter().all(|taken| taken.optional), "lost {expected:?}");
         }
         let read = payloads(&read);
         for payload in &read {
-            assert!(
-                self.taken.iter().any(|taken| taken.payload == *payload),
-                "never appended: {payload:?}"
-            );
+            assert!(self.taken.iter().any(|taken| taken.payload == *payload), "never appended: {payload:?}");
         }
     }
 
@@ -336,8 +279,7 @@ impl Model {
         for taken in self.taken.iter().filter(|taken| !taken.optional) {
             // A repeat goes back to where the failed sync began, so the order holds for the last of each.
             let found = read.iter().rposition(|payload| *payload == taken.payload);
-            let found =
-                found.unwrap_or_else(|| panic!("lost {} of {:?}", taken.position, taken.payload));
+            let found = found.unwrap_or_else(|| panic!("lost {} of {:?}", taken.position, taken.payload));
             // Shorter ones are not unique.
             if taken.payload.len() >= 8 {
                 assert!(found >= at, "out of order");
@@ -348,7 +290,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_sound_log_is_a_list(steps in prop::collection::vec(sound(), 1..80)) {

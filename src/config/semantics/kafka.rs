@@ -12,36 +12,15 @@ const MAX_POLL_INTERVAL_MS: u128 = 300_000;
 
 /// Properties that are ours to set: name, why, what to use instead.
 const RESERVED_PROPERTIES: [(&str, &str, &str); 6] = [
-    (
-        "enable.auto.commit",
-        NEVER_AUTOMATIC,
-        "remove it; kafka.commit_interval says how often",
-    ),
-    (
-        "enable.auto.offset.store",
-        NEVER_AUTOMATIC,
-        "remove it; kafka.commit_interval says how often",
-    ),
-    (
-        "auto.commit.interval.ms",
-        NEVER_AUTOMATIC,
-        "use kafka.commit_interval",
-    ),
+    ("enable.auto.commit", NEVER_AUTOMATIC, "remove it; kafka.commit_interval says how often"),
+    ("enable.auto.offset.store", NEVER_AUTOMATIC, "remove it; kafka.commit_interval says how often"),
+    ("auto.commit.interval.ms", NEVER_AUTOMATIC, "use kafka.commit_interval"),
     ("group.id", "has a key of its own", "use kafka.group_id"),
-    (
-        "bootstrap.servers",
-        "has a key of its own",
-        "use kafka.brokers",
-    ),
-    (
-        "metadata.broker.list",
-        "has a key of its own",
-        "use kafka.brokers",
-    ),
+    ("bootstrap.servers", "has a key of its own", "use kafka.brokers"),
+    ("metadata.broker.list", "has a key of its own", "use kafka.brokers"),
 ];
 
-const NEVER_AUTOMATIC: &str =
-    "offsets are committed only for what the receiver has, never automatically";
+const NEVER_AUTOMATIC: &str = "offsets are committed only for what the receiver has, never automatically";
 
 impl Check {
     pub(super) fn kafka(&mut self, kafka: &Kafka) {
@@ -51,11 +30,7 @@ impl Check {
         for (index, topic) in kafka.topics.iter().enumerate() {
             let place = Path::of("kafka.topics").index(index);
             if kafka.topics[..index].contains(topic) {
-                self.add(
-                    place.clone(),
-                    format!("{topic:?} is listed twice"),
-                    "remove one",
-                );
+                self.add(place.clone(), format!("{topic:?} is listed twice"), "remove one");
             }
             if let Some((what, remedy)) = topic_fault(topic) {
                 self.add(place, what, remedy);
@@ -67,17 +42,11 @@ impl Check {
         }
         if kafka.commit_interval.is_zero() {
             let what = "0s would commit without pause";
-            self.add(
-                Path::of("kafka.commit_interval"),
-                what,
-                "write \"1s\", or \"100ms\" at least",
-            );
+            self.add(Path::of("kafka.commit_interval"), what, "write \"1s\", or \"100ms\" at least");
         }
         let properties = Path::of("kafka.properties");
         for (name, _) in kafka.properties.iter() {
-            let reserved = RESERVED_PROPERTIES
-                .iter()
-                .find(|(reserved, ..)| *reserved == name);
+            let reserved = RESERVED_PROPERTIES.iter().find(|(reserved, ..)| *reserved == name);
             if let Some((_, why, instead)) = reserved {
                 self.add(properties.key(name), *why, *instead);
             }
@@ -90,46 +59,31 @@ impl Check {
 
     fn revoke_timeout(&mut self, kafka: &Kafka) {
         let name = "max.poll.interval.ms";
-        let set = kafka
-            .properties
-            .get(name)
-            .and_then(|value| value.parse().ok());
+        let set = kafka.properties.get(name).and_then(|value| value.parse().ok());
         let limit = set.unwrap_or(MAX_POLL_INTERVAL_MS);
         if kafka.revoke_timeout.get().as_millis() >= limit {
-            let what = format!(
-                "{} is not below Kafka's {name} ({limit})",
-                kafka.revoke_timeout
-            );
+            let what = format!("{} is not below Kafka's {name} ({limit})", kafka.revoke_timeout);
             let remedy = "lower it: a group does not wait that long and takes the member for dead";
             let place = Path::of("kafka.revoke_timeout");
             let other = Path::of("kafka.properties").key(name);
-            self.findings
-                .push(Finding::at(place, what, remedy).with(other));
+            self.findings.push(Finding::at(place, what, remedy).with(other));
         }
     }
 
     fn broker(&mut self, broker: &str) {
-        let address = broker
-            .split_once("://")
-            .map_or(broker, |(_, address)| address);
+        let address = broker.split_once("://").map_or(broker, |(_, address)| address);
         let (host, port) = split_port(address);
         let port_is_wrong = port.is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..)));
         if host.is_empty() || port_is_wrong || host.contains(char::is_whitespace) {
-            let remedy =
-                "write host:port, several separated by commas: \"kafka-1:9092,kafka-2:9092\"";
-            self.add(
-                Path::of("kafka.brokers"),
-                format!("{broker:?} is no address"),
-                remedy,
-            );
+            let remedy = "write host:port, several separated by commas: \"kafka-1:9092,kafka-2:9092\"";
+            self.add(Path::of("kafka.brokers"), format!("{broker:?} is no address"), remedy);
         }
     }
 }
 
 /// What is wrong with a topic's name or pattern, and what to do.
 fn topic_fault(topic: &str) -> Option<(String, &'static str)> {
-    const ALLOWED: &str =
-        "use letters, digits, '.', '_' and '-', at most 249; a pattern starts with ^";
+    const ALLOWED: &str = "use letters, digits, '.', '_' and '-', at most 249; a pattern starts with ^";
     let Some(pattern) = topic.strip_prefix('^') else {
         let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
         let fits = (1..=249).contains(&topic.len()) && !matches!(topic, "." | "..");
@@ -138,15 +92,9 @@ fn topic_fault(topic: &str) -> Option<(String, &'static str)> {
     };
     if pattern.is_empty() {
         let what = "a lone ^ matches every topic there is".to_owned();
-        return Some((
-            what,
-            "write \"^.*\" if that is meant, or the beginning of the names",
-        ));
+        return Some((what, "write \"^.*\" if that is meant, or the beginning of the names"));
     }
-    if let Some(class) = ["\\d", "\\D"]
-        .iter()
-        .find(|class| pattern.contains(**class))
-    {
+    if let Some(class) = ["\\d", "\\D"].iter().find(|class| pattern.contains(**class)) {
         let what = format!("{topic:?}: POSIX has no {class}, it would match a letter");
         return Some((what, "write [0-9] or [^0-9]"));
     }
@@ -157,14 +105,7 @@ fn topic_fault(topic: &str) -> Option<(String, &'static str)> {
     let compiled = RegexBuilder::new(topic).unicode(false).build();
     compiled.err().map(|error| {
         let reason = error.to_string();
-        let reason = reason
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        (
-            format!("{topic:?} is no regular expression: {reason}"),
-            "write a POSIX extended one",
-        )
+        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        (format!("{topic:?} is no regular expression: {reason}"), "write a POSIX extended one")
     })
 }

@@ -15,24 +15,16 @@ const LARGEST_BLOCK: u64 = u32::MAX as u64;
 /// All that is wrong with a configuration whose every value is possible by itself. `listed`: whether `remote_write` was
 /// written as a list. `files`: whether to look at the files it names.
 pub(super) fn check(config: &Config, listed: bool, files: bool) -> Vec<Finding> {
-    let mut check = Check {
-        findings: Vec::new(),
-    };
+    let mut check = Check { findings: Vec::new() };
     check.kafka(&config.kafka);
     for (index, receiver) in config.remote_write.iter().enumerate() {
         let place = Path::of("remote_write");
         let place = if listed { place.index(index) } else { place };
         check.receiver(receiver, &place, &config.limits);
-        let same = config.remote_write[..index]
-            .iter()
-            .any(|other| other.name == receiver.name);
+        let same = config.remote_write[..index].iter().any(|other| other.name == receiver.name);
         if same {
             let what = format!("{:?} is the name of another receiver too", receiver.name);
-            check.add(
-                place.key("name"),
-                what,
-                "give each receiver a name of its own",
-            );
+            check.add(place.key("name"), what, "give each receiver a name of its own");
         }
         if files {
             check.files(receiver, &place);
@@ -58,23 +50,14 @@ impl Check {
         let spool = &config.dead_letter;
         if spool.directory.as_os_str().is_empty() {
             let what = "is empty";
-            self.add(
-                Path::of("dead_letter.directory"),
-                what,
-                "name a directory for the spool",
-            );
+            self.add(Path::of("dead_letter.directory"), what, "name a directory for the spool");
         }
         let record = config.limits.max_record_bytes;
         if spool.max_bytes < record {
-            let what = format!(
-                "{} is less than limits.max_record_bytes ({record})",
-                spool.max_bytes
-            );
-            let remedy =
-                "raise it: a spool too small for one record would stop its partition for good";
+            let what = format!("{} is less than limits.max_record_bytes ({record})", spool.max_bytes);
+            let remedy = "raise it: a spool too small for one record would stop its partition for good";
             let finding = Finding::at(Path::of("dead_letter.max_bytes"), what, remedy);
-            self.findings
-                .push(finding.with(Path::of("limits.max_record_bytes")));
+            self.findings.push(finding.with(Path::of("limits.max_record_bytes")));
         }
     }
 
@@ -86,19 +69,12 @@ impl Check {
                 Some(port) => format!("write \"0.0.0.0:{port}\" for all addresses"),
                 None => "write address:port, as in \"127.0.0.1:8000\" or \"[::1]:8000\"".to_owned(),
             };
-            self.add(
-                Path::of("http.listen"),
-                format!("{listen:?} is no address to listen on"),
-                remedy,
-            );
+            self.add(Path::of("http.listen"), format!("{listen:?} is no address to listen on"), remedy);
         }
     }
 
     fn limits(&mut self, limits: &Limits) {
-        let Limits {
-            max_buffered_bytes: buffered,
-            max_record_bytes: record,
-        } = *limits;
+        let Limits { max_buffered_bytes: buffered, max_record_bytes: record } = *limits;
         let place = Path::of("limits.max_record_bytes");
         if record.get() == 0 || record.get() > LARGEST_BLOCK {
             let remedy = "write \"32MiB\"; a snappy block ends below 4GiB";
@@ -107,8 +83,7 @@ impl Check {
             let what = format!("{record} is more than limits.max_buffered_bytes ({buffered})");
             let remedy = "lower it, or raise the other: such a record could never be taken in";
             let other = Path::of("limits.max_buffered_bytes");
-            self.findings
-                .push(Finding::at(place, what, remedy).with(other));
+            self.findings.push(Finding::at(place, what, remedy).with(other));
         }
     }
 
@@ -124,14 +99,9 @@ impl Check {
         // A word alone that is no level would be taken for a part of the program, and silence all others.
         for word in level.split(',').map(str::trim) {
             const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-            let is_word =
-                !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric());
+            let is_word = !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric());
             if is_word && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)) {
-                let near = if word.eq_ignore_ascii_case("warning") {
-                    Some("warn")
-                } else {
-                    None
-                };
+                let near = if word.eq_ignore_ascii_case("warning") { Some("warn") } else { None };
                 let remedy = match near.or_else(|| nearest(word, LEVELS)) {
                     Some(level) => format!("did you mean {level:?}?"),
                     None => format!("write one of {}, or {word}=debug", LEVELS.join(", ")),

@@ -34,11 +34,7 @@ impl Check {
         self.headers(receiver, place);
         self.auth(receiver, place);
         if receiver.timeout.is_zero() {
-            self.add(
-                place.key("timeout"),
-                "0s leaves no time for an answer",
-                "write \"30s\"",
-            );
+            self.add(place.key("timeout"), "0s leaves no time for an answer", "write \"30s\"");
         }
         if receiver.isolate_after.is_zero() {
             let what = "0s would take every server error for a bad record";
@@ -46,11 +42,7 @@ impl Check {
         }
         if receiver.tls.ca_file.is_some() && receiver.url.starts_with("http://") {
             let what = "has no effect, since the receiver's url is plain http";
-            let finding = Finding::at(
-                place.key("tls").key("ca_file"),
-                what,
-                "use https, or remove it",
-            );
+            let finding = Finding::at(place.key("tls").key("ca_file"), what, "use https, or remove it");
             self.findings.push(finding.with(place.key("url")));
         }
         let batch = receiver.max_batch_bytes;
@@ -59,14 +51,10 @@ impl Check {
             let remedy = "write \"8MiB\"; a snappy block ends below 4GiB";
             self.add(key, format!("{batch} is no size for a batch"), remedy);
         } else if batch > limits.max_buffered_bytes {
-            let what = format!(
-                "{batch} is more than limits.max_buffered_bytes ({})",
-                limits.max_buffered_bytes
-            );
+            let what = format!("{batch} is more than limits.max_buffered_bytes ({})", limits.max_buffered_bytes);
             let remedy = "lower it, or raise the limit: a batch is made of what is buffered";
             let other = Path::of("limits.max_buffered_bytes");
-            self.findings
-                .push(Finding::at(key, what, remedy).with(other));
+            self.findings.push(Finding::at(key, what, remedy).with(other));
         }
     }
 
@@ -76,27 +64,15 @@ impl Check {
         let url = match Url::parse(text) {
             Ok(url) => url,
             Err(error) => {
-                return self.add(
-                    place.clone(),
-                    format!("{shown:?} is no URL: {error}"),
-                    remedy,
-                );
+                return self.add(place.clone(), format!("{shown:?} is no URL: {error}"), remedy);
             }
         };
         if !matches!(url.scheme(), "http" | "https") {
-            return self.add(
-                place.clone(),
-                format!("{shown:?} is neither http nor https"),
-                remedy,
-            );
+            return self.add(place.clone(), format!("{shown:?} is neither http nor https"), remedy);
         }
         if !url.username().is_empty() || url.password().is_some() {
             let what = format!("{shown:?} contains a user or password");
-            self.add(
-                place.clone(),
-                what,
-                "move them to basic_auth, where they are not logged",
-            );
+            self.add(place.clone(), what, "move them to basic_auth, where they are not logged");
         }
         if url.fragment().is_some() {
             let what = format!("{shown:?} has a fragment, which is never sent");
@@ -107,11 +83,7 @@ impl Check {
     fn headers(&mut self, receiver: &RemoteWrite, place: &Path) {
         let headers = place.key("headers");
         let authenticates = receiver.auth().is_some();
-        let names: Vec<String> = receiver
-            .headers
-            .keys()
-            .map(|name| name.to_lowercase())
-            .collect();
+        let names: Vec<String> = receiver.headers.keys().map(|name| name.to_lowercase()).collect();
         for (index, (name, value)) in receiver.headers.iter().enumerate() {
             let here = headers.key(name);
             let lower = names[index].as_str();
@@ -119,19 +91,14 @@ impl Check {
                 let what = format!("{name:?} is no header name");
                 self.add(here, what, "use letters, digits and hyphens");
             } else if RESERVED_HEADERS.contains(&lower) {
-                self.add(
-                    here,
-                    "this header is set by the bridge or by HTTP itself",
-                    "remove it",
-                );
+                self.add(here, "this header is set by the bridge or by HTTP itself", "remove it");
             } else if lower == "authorization" && authenticates {
                 let what = "contradicts basic_auth or bearer_token";
                 self.add(here, what, "keep one of them");
             } else if names[..index].contains(&names[index]) {
                 self.add(here, "given twice, in other letters", "remove one");
             } else if HeaderValue::from_str(value.expose()).is_err() {
-                let what =
-                    "the value has characters that a header cannot have (it is not shown here)";
+                let what = "the value has characters that a header cannot have (it is not shown here)";
                 self.add(here, what, "use one line of printable ASCII");
             }
         }
@@ -142,19 +109,11 @@ impl Check {
         if let Some(basic) = &receiver.basic_auth {
             let here = place.key("basic_auth");
             if bearer {
-                self.add(
-                    here.clone(),
-                    "given besides a bearer token",
-                    "keep one of them",
-                );
+                self.add(here.clone(), "given besides a bearer token", "keep one of them");
             }
             if basic.username.is_empty() || basic.username.contains(':') {
                 let what = format!("{:?} is no user name", basic.username);
-                self.add(
-                    here.key("username"),
-                    what,
-                    "write one without a colon (RFC 7617)",
-                );
+                self.add(here.key("username"), what, "write one without a colon (RFC 7617)");
             }
             match (&basic.password, &basic.password_file) {
                 (Some(_), Some(_)) => {
@@ -162,8 +121,7 @@ impl Check {
                     self.add(here.key("password_file"), what, "keep one of them");
                 }
                 (None, None) => {
-                    let remedy =
-                        "add password or password_file (\"password\": \"\" for an empty one)";
+                    let remedy = "add password or password_file (\"password\": \"\" for an empty one)";
                     self.add(here, "has no password", remedy);
                 }
                 _ => {}
@@ -175,13 +133,8 @@ impl Check {
         }
         let token = receiver.bearer_token.as_ref().map(|token| token.expose());
         if token.is_some_and(|token| token.is_empty() || HeaderValue::from_str(token).is_err()) {
-            let what =
-                "is empty or has characters that a header cannot have (it is not shown here)";
-            self.add(
-                place.key("bearer_token"),
-                what,
-                "use one line of printable ASCII",
-            );
+            let what = "is empty or has characters that a header cannot have (it is not shown here)";
+            self.add(place.key("bearer_token"), what, "use one line of printable ASCII");
         }
     }
 
@@ -189,10 +142,7 @@ impl Check {
         let basic = receiver.basic_auth.as_ref();
         let password = basic.and_then(|basic| basic.password_file.as_deref());
         self.secret_file(password, place.key("basic_auth").key("password_file"));
-        self.secret_file(
-            receiver.bearer_token_file.as_deref(),
-            place.key("bearer_token_file"),
-        );
+        self.secret_file(receiver.bearer_token_file.as_deref(), place.key("bearer_token_file"));
         if let Some(file) = &receiver.tls.ca_file
             && let Err(error) = std::fs::read(file)
         {

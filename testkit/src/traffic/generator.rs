@@ -39,30 +39,30 @@ pub fn numbered(series: Range<u64>, numbers: Range<i64>) -> WriteRequest {
     }))
 }
 
-/// The labels of a series as a service in a cluster has them: eleven, some 240 bytes of text. Neighbours have most of
-/// them in common.
+/// The labels of a series as a service in a cluster has them: eleven, some 200 bytes of text. Neighbours have most
+/// of them in common.
 pub fn series(number: u64) -> Vec<Label> {
-    const BUCKETS: [&str; 12] =
-        ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"];
+    const QUANTILES: [&str; 2] = ["0.5", "0.99"];
     const HANDLERS: [&str; 8] =
         ["cart", "checkout", "orders", "payments", "products", "recommendations", "search", "shipping"];
-    let handler = number / BUCKETS.len() as u64;
-    let pod = handler / HANDLERS.len() as u64;
+    // A pod has one series only, or snappy would make far less of it than of real traffic.
+    let pod = number;
+    let handler = HANDLERS[(number % HANDLERS.len() as u64) as usize];
     let mut random = fastrand::Rng::with_seed(pod);
     let mut word = |length| -> String { (0..length).map(|_| random.lowercase()).collect() };
-    let (name, set) = (word(5), word(9));
+    let (name, set, uid) = (word(5), word(9), word(12));
     labels(&[
-        ("__name__", "http_server_request_duration_seconds_bucket"),
-        ("cluster", "production-eu-central-1"),
-        ("container", "storefront-api"),
-        ("handler", &format!("/api/v2/{}/{{id}}", HANDLERS[(handler % HANDLERS.len() as u64) as usize])),
+        ("__name__", "http_server_request_duration_seconds"),
+        ("cluster", "eu-central-1"),
+        ("container", "storefront"),
+        ("handler", &format!("/api/v2/{handler}/{{id}}")),
         ("instance", &format!("10.{}.{}.{}:8080", pod >> 16 & 255, pod >> 8 & 255, pod & 255)),
-        ("job", "shop/storefront-api-metrics"),
-        ("le", BUCKETS[(number % BUCKETS.len() as u64) as usize]),
-        ("namespace", "shop-production"),
-        ("node", &format!("ip-10-0-{}-{}.eu-central-1.compute.internal", pod >> 8 & 255, pod & 255)),
-        ("pod", &format!("storefront-api-{set}-{name}")),
-        ("service", "storefront-api"),
+        ("job", "storefront"),
+        ("namespace", "shop"),
+        ("node", &format!("ip-10-{}-{}-{}", pod >> 16 & 255, pod >> 8 & 255, pod & 255)),
+        ("pod", &format!("storefront-{set}-{name}")),
+        ("quantile", QUANTILES[(number % QUANTILES.len() as u64) as usize]),
+        ("uid", &uid),
     ])
 }
 
@@ -82,12 +82,38 @@ pub fn lifelike(number: u64, samples: usize) -> WriteRequest {
 pub fn add_exemplars(request: &mut WriteRequest, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     for series in &mut request.timeseries {
-        let Some(first) = series.samples.first() else { continue };
+        let Some(first) = series.samples.first() else {
+            continue;
+        };
         let (trace, span) = (format!("{:032x}", random.u128(..)), format!("{:016x}", random.u64(..)));
         series.exemplars.push(Exemplar {
             labels: labels(&[("span_id", &span), ("trace_id", &trace)]),
             value: first.value,
             timestamp: first.timestamp,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::traffic::{Encoding, encode};
+
+    #[test]
+    fn lifelike_traffic_is_as_large_as_real_traffic() {
+        let plain = lifelike(0, 1000).encode_to_vec();
+        let packed = encode(&plain, Encoding::Snappy);
+        assert!((280..=340).contains(&(plain.len() / 1000)), "{} bytes a sample", plain.len() / 1000);
+        assert!((50..=70).contains(&(packed.len() / 1000)), "{} bytes a sample, packed", packed.len() / 1000);
+    }
+
+    #[test]
+    fn lifelike_requests_have_no_sample_in_common() {
+        let requests: Vec<_> = (0..110).map(|number| lifelike(number, 1000)).collect();
+        let samples = crate::samples_of(&requests);
+        assert_eq!(samples.len(), LIFELIKE_SERIES as usize);
+        assert!(samples.values().all(|samples| samples.is_sorted_by(|a, b| a.0 < b.0)));
     }
 }

@@ -61,6 +61,8 @@ struct State {
     locked: BTreeSet<PathBuf>,
     faults: Vec<Fault>,
     capacity: Option<usize>,
+    /// Left out of listings.
+    hidden: Option<PathBuf>,
     calls: Vec<Op>,
 }
 
@@ -93,22 +95,12 @@ impl SimFs {
 
     /// The call after `skip` more of this kind fails.
     pub fn fail(&self, op: Op, skip: usize, kind: io::ErrorKind) {
-        self.state().faults.push(Fault {
-            op,
-            skip,
-            lasting: false,
-            effect: Effect::Fail(kind),
-        });
+        self.state().faults.push(Fault { op, skip, lasting: false, effect: Effect::Fail(kind) });
     }
 
     /// Every call of this kind fails until [`heal`](Self::heal).
     pub fn fail_always(&self, op: Op, kind: io::ErrorKind) {
-        self.state().faults.push(Fault {
-            op,
-            skip: 0,
-            lasting: true,
-            effect: Effect::Fail(kind),
-        });
+        self.state().faults.push(Fault { op, skip: 0, lasting: true, effect: Effect::Fail(kind) });
     }
 
     /// The next write fails after so many bytes.
@@ -121,12 +113,7 @@ impl SimFs {
 
     /// The next write writes only so many bytes.
     pub fn write_short(&self, bytes: usize) {
-        self.state().faults.push(Fault {
-            op: Op::Write,
-            skip: 0,
-            lasting: false,
-            effect: Effect::Short(bytes),
-        });
+        self.state().faults.push(Fault { op: Op::Write, skip: 0, lasting: false, effect: Effect::Short(bytes) });
     }
 
     /// The disk holds no more than what is there and `bytes`.
@@ -143,11 +130,7 @@ impl SimFs {
 
     pub fn used(&self) -> usize {
         let state = self.state();
-        state
-            .files
-            .values()
-            .map(|inode| state.inodes[*inode].data.len())
-            .sum()
+        state.files.values().map(|inode| state.inodes[*inode].data.len()).sum()
     }
 
     /// The calls made since this was last asked.
@@ -157,21 +140,14 @@ impl SimFs {
 
     pub fn segments(&self) -> Vec<u64> {
         let state = self.state();
-        let numbers = state.files.keys().filter_map(|path| {
-            path.file_name()?
-                .to_str()?
-                .strip_suffix(".wal")?
-                .parse()
-                .ok()
-        });
+        let numbers =
+            state.files.keys().filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".wal")?.parse().ok());
         numbers.collect()
     }
 
     pub fn contents(&self, number: u64) -> Vec<u8> {
         let state = self.state();
-        state.inodes[state.files[&segment_path(number)]]
-            .data
-            .clone()
+        state.inodes[state.files[&segment_path(number)]].data.clone()
     }
 
     /// Puts a file on the disk, behind the log's back.
@@ -181,14 +157,15 @@ impl SimFs {
             state.directories.insert(directory.to_owned());
             state.durable_directories.insert(directory.to_owned());
         }
-        state.inodes.push(Inode {
-            data: data.to_vec(),
-            durable: data.to_vec(),
-            dirty: BTreeSet::new(),
-        });
+        state.inodes.push(Inode { data: data.to_vec(), durable: data.to_vec(), dirty: BTreeSet::new() });
         let inode = state.inodes.len() - 1;
         state.files.insert(segment_path(number), inode);
         state.durable_files.insert(segment_path(number), inode);
+    }
+
+    /// A listing leaves it out, as one may while files are created and removed.
+    pub fn hide(&self, number: u64) {
+        self.state().hidden = Some(segment_path(number));
     }
 
     pub fn delete(&self, number: u64) {
@@ -212,13 +189,7 @@ impl SimFs {
     pub fn cut_power(&self, mut keep: impl FnMut() -> bool) -> Self {
         let state = self.state();
         let mut directories = state.durable_directories.clone();
-        directories.extend(
-            state
-                .directories
-                .difference(&state.durable_directories)
-                .filter(|_| keep())
-                .cloned(),
-        );
+        directories.extend(state.directories.difference(&state.durable_directories).filter(|_| keep()).cloned());
         let mut files = BTreeMap::new();
         for (path, inode) in &state.durable_files {
             // A removal that was not synced may not have happened.
@@ -231,11 +202,7 @@ impl SimFs {
                 files.insert(path.clone(), *inode);
             }
         }
-        files.retain(|path, _| {
-            path.ancestors()
-                .skip(1)
-                .all(|d| d == Path::new("/") || directories.contains(d))
-        });
+        files.retain(|path, _| path.ancestors().skip(1).all(|d| d == Path::new("/") || directories.contains(d)));
 
         let survive = |inode: &Inode, keep: &mut dyn FnMut() -> bool| {
             let mut data = inode.durable.clone();
@@ -253,17 +220,9 @@ impl SimFs {
                     data[index] = inode.data[index];
                 }
             }
-            Inode {
-                durable: data.clone(),
-                data,
-                dirty: BTreeSet::new(),
-            }
+            Inode { durable: data.clone(), data, dirty: BTreeSet::new() }
         };
-        let inodes = state
-            .inodes
-            .iter()
-            .map(|inode| survive(inode, &mut keep))
-            .collect();
+        let inodes = state.inodes.iter().map(|inode| survive(inode, &mut keep)).collect();
         Self(Arc::new(Mutex::new(State {
             inodes,
             durable_files: files.clone(),
@@ -317,11 +276,7 @@ impl FileSystem for SimFs {
         if parent != Path::new("/") && !state.directories.contains(parent) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if state.directories.insert(directory.to_owned()) {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
+        if state.directories.insert(directory.to_owned()) { Ok(()) } else { Err(io::ErrorKind::AlreadyExists.into()) }
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<(String, u64)>> {
@@ -330,14 +285,10 @@ impl FileSystem for SimFs {
         if !state.directories.contains(directory) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let files = state
-            .files
-            .iter()
-            .filter(|(path, _)| inside(path, directory));
+        let files =
+            state.files.iter().filter(|(path, _)| inside(path, directory) && state.hidden.as_ref() != Some(path));
         let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-        Ok(files
-            .map(|(path, inode)| (name(path), state.inodes[*inode].data.len() as u64))
-            .collect())
+        Ok(files.map(|(path, inode)| (name(path), state.inodes[*inode].data.len() as u64)).collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -352,58 +303,28 @@ impl FileSystem for SimFs {
         state.inodes.push(Inode::default());
         let inode = state.inodes.len() - 1;
         state.files.insert(path.to_owned(), inode);
-        Ok(Arc::new(SimFile {
-            fs: self.clone(),
-            inode,
-        }))
+        Ok(Arc::new(SimFile { fs: self.clone(), inode }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         self.enter(Op::Open)?;
-        let inode = *self
-            .state()
-            .files
-            .get(path)
-            .ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(SimFile {
-            fs: self.clone(),
-            inode,
-        }))
+        let inode = *self.state().files.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(SimFile { fs: self.clone(), inode }))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.enter(Op::Remove)?;
-        self.state()
-            .files
-            .remove(path)
-            .map(|_| ())
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.state().files.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
         self.enter(Op::SyncDir)?;
         let mut state = self.state();
-        let State {
-            files,
-            durable_files,
-            directories,
-            durable_directories,
-            ..
-        } = &mut *state;
+        let State { files, durable_files, directories, durable_directories, .. } = &mut *state;
         durable_files.retain(|path, _| !inside(path, directory));
-        durable_files.extend(
-            files
-                .iter()
-                .filter(|(p, _)| inside(p, directory))
-                .map(|(p, i)| (p.clone(), *i)),
-        );
+        durable_files.extend(files.iter().filter(|(p, _)| inside(p, directory)).map(|(p, i)| (p.clone(), *i)));
         durable_directories.retain(|path| !inside(path, directory));
-        durable_directories.extend(
-            directories
-                .iter()
-                .filter(|path| inside(path, directory))
-                .cloned(),
-        );
+        durable_directories.extend(directories.iter().filter(|path| inside(path, directory)).cloned());
         Ok(())
     }
 
@@ -412,10 +333,7 @@ impl FileSystem for SimFs {
         if !self.state().locked.insert(path.to_owned()) {
             return Ok(None);
         }
-        Ok(Some(Box::new(SimLock {
-            fs: self.clone(),
-            path: path.to_owned(),
-        })))
+        Ok(Some(Box::new(SimLock { fs: self.clone(), path: path.to_owned() })))
     }
 }
 
@@ -427,21 +345,14 @@ impl File for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.fs.enter(Op::Read)?;
         let state = self.fs.state();
-        let data = state.inodes[self.inode]
-            .data
-            .get(offset as usize..)
-            .unwrap_or(&[]);
+        let data = state.inodes[self.inode].data.get(offset as usize..).unwrap_or(&[]);
         let count = data.len().min(buffer.len());
         buffer[..count].copy_from_slice(&data[..count]);
         Ok(count)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let mut count = self
-            .fs
-            .enter(Op::Write)?
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
+        let mut count = self.fs.enter(Op::Write)?.unwrap_or(usize::MAX).min(bytes.len());
         let used = self.fs.used();
         let mut state = self.fs.state();
         let offset = offset as usize;
@@ -461,9 +372,7 @@ impl File for SimFile {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.fs.enter(Op::SetLen)?;
-        self.fs.state().inodes[self.inode]
-            .data
-            .resize(length as usize, 0);
+        self.fs.state().inodes[self.inode].data.resize(length as usize, 0);
         Ok(())
     }
 

@@ -1,0 +1,56 @@
+//! Promise: real traffic arrives exactly as if it had been posted directly, however it is encoded in records, and
+//! however the topic is compressed.
+
+use testkit::traffic::{Encoding, captures, reencode};
+use testkit::{Compression, Kafka, Producer, Record, VictoriaMetrics, count, unique};
+
+use crate::{all_committed, bridge};
+
+/// The captures through Kafka in these encodings, one record after another in turn; and straight to a second server.
+async fn arrive_as_posted(encodings: &[Encoding], compression: Compression) {
+    let kafka = Kafka::shared().await;
+    let topic = unique("captures");
+    kafka.create_topic(&topic, 3, &[]).await;
+    let (through, direct) = tokio::join!(VictoriaMetrics::start(), VictoriaMetrics::start());
+
+    let bodies = captures(1);
+    assert_eq!(bodies.len(), 60);
+    let records = bodies.iter().zip(encodings.iter().cycle()).zip((0..3).cycle());
+    let records =
+        records.map(|((body, encoding), partition)| Record::new(reencode(body, *encoding)).partition(partition));
+    Producer::with(kafka.bootstrap(), compression, &[]).produce(&topic, records).await;
+    for body in bodies {
+        direct.post_write(body).await;
+    }
+
+    let bridge = bridge(kafka, &topic).remote_write(&through.write_url()).start().await;
+    all_committed(kafka, &topic, &bridge).await;
+    let (got, want) = (through.all().await, direct.all().await);
+    assert!(count(&want) > 10_000, "the captures are posted");
+    assert!(got == want, "what came through Kafka differs from what was posted directly");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_bare_protobuf() {
+    arrive_as_posted(&[Encoding::Raw], Compression::Gzip).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_snappy_blocks() {
+    arrive_as_posted(&[Encoding::Snappy], Compression::Lz4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_framed_snappy() {
+    arrive_as_posted(&[Encoding::Framed], Compression::Snappy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_zstd() {
+    arrive_as_posted(&[Encoding::Zstd], Compression::Zstd).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_all_encodings_mixed() {
+    arrive_as_posted(&Encoding::ALL, Compression::None).await;
+}
