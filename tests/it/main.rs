@@ -2,18 +2,38 @@
 
 mod batch;
 mod captures;
+mod garbage;
+mod kill;
+mod outage;
+mod prometheus;
+mod rebalance;
 mod walk;
 
 use std::time::Duration;
 
-use testkit::{Bridge, BridgeBuilder, Kafka, eventually};
+use proto::remote_write::WriteRequest;
+use serde_json::Value;
+use testkit::traffic::{self, Encoding, numbered};
+use testkit::{Bridge, BridgeBuilder, Kafka, Record, Samples, eventually, samples_of};
 
 /// How long to wait for what many records, or a restart of a server, come before.
 const LONG: Duration = Duration::from_secs(180);
 
+const BINARY: &str = env!("CARGO_BIN_EXE_exemplar-bridge");
+
+/// The peak of resident memory, in bytes, that the default configuration promises.
+const MEMORY: u64 = 256 << 20;
+
 /// A bridge that reads a topic as a group of the topic's name.
 fn bridge(kafka: &Kafka, topic: &str) -> BridgeBuilder {
-    Bridge::builder(env!("CARGO_BIN_EXE_exemplar-bridge")).kafka(kafka.bootstrap(), &[topic], topic)
+    Bridge::builder(BINARY).kafka(kafka.bootstrap(), &[topic], topic)
+}
+
+/// Starts a bridge and waits until it answers.
+async fn started(bridge: BridgeBuilder) -> Bridge {
+    let mut bridge = bridge.start().await;
+    bridge.wait_healthy().await;
+    bridge
 }
 
 /// Waits until everything on a topic is committed by the group of its name.
@@ -23,4 +43,55 @@ async fn all_committed(kafka: &Kafka, topic: &str, bridge: &Bridge) {
         lag => Err(format!("the lag is {lag}; the bridge says:\n{}", bridge.log())),
     })
     .await;
+}
+
+/// Numbered samples, ten of one series to a record, in all encodings by turns and over partitions by turns.
+struct Numbered {
+    partitions: i32,
+    next: i64,
+}
+
+impl Numbered {
+    const SAMPLES: i64 = 10;
+
+    fn over(partitions: i32) -> Self {
+        Self { partitions, next: 0 }
+    }
+
+    /// The request of record `number`. A partition has a series of its own, so that order can be seen.
+    fn request(&self, number: i64) -> WriteRequest {
+        let partition = number % i64::from(self.partitions);
+        let series = u64::try_from(partition).expect("numbers are not negative");
+        numbered(series..series + 1, number * Self::SAMPLES..(number + 1) * Self::SAMPLES)
+    }
+
+    /// The next so many records.
+    fn take(&mut self, count: i64) -> Vec<Record> {
+        let numbers = self.next..self.next + count;
+        self.next += count;
+        let record = |number: i64| {
+            let encoding = Encoding::ALL[(number % 4) as usize];
+            let partition = i32::try_from(number % i64::from(self.partitions)).expect("a partition's number");
+            Record::new(traffic::encode_request(&self.request(number), encoding)).partition(partition)
+        };
+        numbers.map(record).collect()
+    }
+
+    /// All samples of the records taken so far.
+    fn samples(&self) -> Samples {
+        let requests: Vec<WriteRequest> = (0..self.next).map(|number| self.request(number)).collect();
+        samples_of(&requests)
+    }
+}
+
+/// What a bridge has put into its spool, as `dead-letter list --json` prints it.
+fn dead_letters(bridge: &Bridge) -> Vec<Value> {
+    let output = std::process::Command::new(BINARY)
+        .args(["dead-letter", "list", "--json"])
+        .arg(bridge.path().join("data/dead-letter"))
+        .output()
+        .expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("JSON is text");
+    lines.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }

@@ -1,0 +1,109 @@
+//! Promise: instances share the partitions as they come and go; no sample is lost, and the partitions that stay stand
+//! still for no longer than `kafka.revoke_timeout`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::{Answer, Bridge, Kafka, Producer, Receiver, VictoriaMetrics, eventually, unique};
+
+use crate::{LONG, Numbered, all_committed, bridge, started};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn partitions(bridge: &Bridge) -> f64 {
+    bridge.metrics().await.sum("exemplar_bridge_kafka_partitions")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_joins_and_leaves_while_records_flow() {
+    let kafka = Kafka::shared().await;
+    let topic = unique("rebalance");
+    kafka.create_topic(&topic, 6, &[]).await;
+    let store = VictoriaMetrics::deduplicating().await;
+    let config = json!({ "kafka": { "properties": { "heartbeat.interval.ms": 500 } } });
+    let bridge = || started(bridge(kafka, &topic).remote_write(&store.write_url()).config(config.clone()));
+
+    let flowing = Arc::new(AtomicBool::new(true));
+    let flow = tokio::spawn({
+        let (producer, flowing) = (Producer::new(kafka.bootstrap()), Arc::clone(&flowing));
+        let topic = topic.clone();
+        async move {
+            let mut records = Numbered::over(6);
+            // Bounded, should the test fail elsewhere; each waits for Kafka's acknowledgement.
+            while flowing.load(Ordering::Relaxed) && records.next < 200_000 {
+                producer.produce(&topic, records.take(60)).await;
+            }
+            records
+        }
+    });
+
+    let stays = bridge().await;
+    eventually("the first has all partitions", LONG, async || partitions(&stays).await == 6.0).await;
+    let mut comes = bridge().await;
+    for _ in 0..3 {
+        eventually("the two share", LONG, async || {
+            let both = (partitions(&stays).await, partitions(&comes).await);
+            if both == (3.0, 3.0) { Ok(()) } else { Err(format!("{both:?}\n{}\n{}", stays.log(), comes.log())) }
+        })
+        .await;
+        let before = comes.metrics().await.sum("exemplar_bridge_remote_storage_samples_total");
+        eventually("the second delivers", LONG, async || {
+            comes.metrics().await.sum("exemplar_bridge_remote_storage_samples_total") > before
+        })
+        .await;
+        assert!(comes.terminate().await.success(), "{}", comes.log());
+        eventually("the first has all partitions", LONG, async || partitions(&stays).await == 6.0).await;
+        comes.restart().await;
+        comes.wait_healthy().await;
+    }
+    flowing.store(false, Ordering::Relaxed);
+    let records = flow.await.expect("producing does not panic");
+    all_committed(kafka, &topic, &stays).await;
+    store.flush().await;
+    assert!(store.export(r#"{__name__="numbered"}"#).await == records.samples(), "every sample is there");
+}
+
+/// Requests hang, those of the partition that leaves among them: the group waits for them no longer than the revoke
+/// timeout, so that the partition that stays is fetched again and goes on once its own request has timed out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hanging_request_holds_the_group_up_no_longer_than_the_revoke_timeout() {
+    let kafka = Kafka::shared().await;
+    let topic = unique("rebalance");
+    kafka.create_topic(&topic, 2, &[]).await;
+    let producer = Producer::new(kafka.bootstrap());
+    let mut records = Numbered::over(2);
+
+    let hanging = Receiver::start().await;
+    hanging.script(|_| Answer::ok().after(HOUR));
+    let config = |timeout: &str| {
+        json!({
+            "kafka": { "revoke_timeout": "500ms", "properties": { "heartbeat.interval.ms": 500 } },
+            "remote_write": { "timeout": timeout },
+        })
+    };
+    // Were the group held up by what hangs, it would be for an hour.
+    let first = started(bridge(kafka, &topic).remote_write(&hanging.url()).config(config("1h"))).await;
+    producer.produce(&topic, records.take(2)).await;
+    eventually("both requests hang", LONG, async || hanging.in_flight() == 2).await;
+
+    let accepting = Receiver::start().await;
+    let second = started(bridge(kafka, &topic).remote_write(&accepting.url()).config(config("30s"))).await;
+    eventually("the second has got a partition", LONG, async || {
+        let both = (partitions(&first).await, partitions(&second).await);
+        if both == (1.0, 1.0) { Ok(()) } else { Err(format!("{both:?}\n{}", first.log())) }
+    })
+    .await;
+    // What hung was not settled, so its new owner delivers it; and what comes later on that partition.
+    producer.produce(&topic, records.take(2)).await;
+    eventually("the partition that left is delivered", LONG, async || accepting.sample_count() >= 20).await;
+    let series = accepting.samples();
+    assert_eq!(series.len(), 1, "one partition has left");
+    assert_eq!(hanging.in_flight(), 1, "the request of the one that stays still hangs");
+    // The partition that stays is read on meanwhile: what came later waits behind its request.
+    eventually("the partition that stays is read", LONG, async || {
+        first.metrics().await.sum("exemplar_bridge_kafka_records_total") == 3.0
+    })
+    .await;
+}
