@@ -143,8 +143,8 @@ impl Lane {
         loop {
             // Before anything is asked of the budget, so that no release is missed.
             let freed = budget.freed.notified();
-            if !self.drained && self.has_room() && self.read().await == Put::Stopped {
-                break;
+            if !self.drained && self.has_room() {
+                self.read().await;
             }
             courier = match courier {
                 Courier::Idle(delivery) => match self.next_batch() {
@@ -189,7 +189,7 @@ impl Lane {
     }
 
     /// Reads a burst, until the queue is drained or there is no more room.
-    async fn read(&mut self) -> Put {
+    async fn read(&mut self) {
         let (mut records, mut bytes) = (0, 0);
         while records < BURST_RECORDS && bytes < BURST_BYTES && self.has_room() {
             let message = match self.source.poll() {
@@ -224,7 +224,7 @@ impl Lane {
                     let letter = Letter::new(&record, self.why(&error));
                     drop(message);
                     if let Put::Stopped = self.put_aside(letter, offset).await {
-                        return Put::Stopped;
+                        break;
                     }
                 }
             }
@@ -234,7 +234,6 @@ impl Lane {
         }
         self.receiver.metrics.records.inc_by(records as u64);
         self.receiver.metrics.record_bytes.inc_by(bytes as u64);
-        Put::Kept
     }
 
     fn why(&self, error: &DecodeError) -> Why<'_> {

@@ -60,11 +60,14 @@ fn run(config: Config) -> anyhow::Result<Exit> {
     log::init(&config.log).map_err(|error| anyhow::anyhow!(error))?;
     install_crypto();
     let runtime = tokio::runtime::Runtime::new().context("no threads")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let shutdown = signalled()?;
         bridge::run(config, shutdown).await?;
         anyhow::Ok(())
-    })?;
+    });
+    // A question to a broker that is gone may still wait for its answer; nothing does any more.
+    runtime.shutdown_background();
+    ended?;
     Ok(Exit::Fine)
 }
 

@@ -2,7 +2,8 @@
 //! but the unavoidable; throughput by partitions and with a slow receiver; peak memory.
 //!
 //! `make bench` runs it. Rounds are interleaved, so that a machine whose speed drifts does not favour either side; each
-//! figure is a median, with the lowest and highest beside it. `--quick` makes one short round, to see that it works.
+//! figure is a median, with the lowest and highest beside it. `--quick` makes one short round, to see that it works; a
+//! word runs only what has it in its name.
 
 mod limit;
 mod load;
@@ -14,7 +15,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::{Bridge, Kafka, eventually, unique};
+use testkit::{Bridge, Kafka, unique};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -39,8 +40,12 @@ fn main() {
             url,
             raw: raw.parse().expect("true or false"),
         }),
-        // Cargo passes `--bench`.
-        flags => runtime.block_on(bench(flags.contains(&"--quick"))),
+        // Cargo passes `--bench` too.
+        others => {
+            let quick = others.contains(&"--quick");
+            let only = others.iter().find(|other| !other.starts_with("--")).copied().unwrap_or_default();
+            runtime.block_on(bench(quick, only));
+        }
     }
 }
 
@@ -71,24 +76,27 @@ async fn start_receiver(delay_ms: u64) -> (Child, String) {
 
 /// One run of the bridge over a whole topic.
 async fn run_bridge(kafka: &Kafka, topic: &str, samples: u64, url: &str) -> Round {
-    let bridge = Bridge::builder(BINARY)
+    let mut bridge = Bridge::builder(BINARY)
         .kafka(kafka.bootstrap(), &[topic], &unique("bench"))
         .remote_write(url)
         .config(json!({ "log": { "level": "warn" } }))
         .start()
         .await;
+    bridge.wait_healthy().await;
     let mut began: Option<Instant> = None;
-    let seconds = eventually("the bridge has delivered everything", PATIENCE, async || {
+    let seconds = loop {
         let delivered = bridge.metrics().await.sum("exemplar_bridge_remote_storage_samples_total") as u64;
         if delivered > 0 {
             began.get_or_insert_with(Instant::now);
         }
         match began {
-            Some(began) if delivered >= samples => Ok(began.elapsed().as_secs_f64()),
-            _ => Err(format!("{delivered} of {samples}")),
+            Some(began) if delivered >= samples => break began.elapsed().as_secs_f64(),
+            Some(began) => assert!(began.elapsed() < PATIENCE, "{delivered} of {samples}\n{}", bridge.log()),
+            None => {}
         }
-    })
-    .await;
+        // Asking costs the bridge something too.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     Round { samples, cpu: bridge.cpu_seconds(), seconds, peak_rss: bridge.peak_rss_bytes() }
 }
 
@@ -103,24 +111,32 @@ async fn run_limit(kafka: &Kafka, topic: &str, load: &Workload, partitions: usiz
     Round { samples: load.samples(), cpu, seconds, peak_rss: peak_rss as u64 }
 }
 
-async fn bench(quick: bool) {
+async fn bench(quick: bool, only: &str) {
     let (rounds, share) = if quick { (1, 20) } else { (5, 1) };
     let kafka = Kafka::start().await;
-    println!(
-        "machine: {} cores, shared with Kafka and the receiver",
-        std::thread::available_parallelism().map_or(0, usize::from)
-    );
-    println!("binary:  {}\n", Path::new(BINARY).display());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!("{cores} cores, shared with Kafka and the receiver; {}\n", Path::new(BINARY).display());
 
+    let loads = load::WORKLOADS.into_iter().filter(|load| load.name.contains(only));
+    let loads: Vec<Workload> = loads.map(|load| load.share(share)).collect();
+    if !loads.is_empty() {
+        cost(&kafka, rounds, &loads).await;
+    }
+    if "throughput".contains(only) {
+        throughput(&kafka, rounds, &load::WORKLOADS[0].share(share)).await;
+    }
+}
+
+/// Ours against the limit program, for each kind of record.
+async fn cost(kafka: &Kafka, rounds: usize, loads: &[Workload]) {
     let mut rows = Vec::new();
-    for load in load::WORKLOADS {
-        let load = load.share(share);
-        let topic = load.produce(&kafka, 4).await;
+    for load in loads {
+        let topic = load.produce(kafka, 4).await;
         let (_receiver, url) = start_receiver(0).await;
         let (mut ours, mut limit) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            ours.push(run_bridge(&kafka, &topic, load.samples(), &url).await);
-            limit.push(run_limit(&kafka, &topic, &load, 4, &url).await);
+            ours.push(run_bridge(kafka, &topic, load.samples(), &url).await);
+            limit.push(run_limit(kafka, &topic, load, 4, &url).await);
         }
         kafka.delete_topic(&topic).await;
         let ratios: Vec<f64> = ours.iter().zip(&limit).map(|(a, b)| a.per_cpu_second() / b.per_cpu_second()).collect();
@@ -147,17 +163,19 @@ async fn bench(quick: bool) {
         ],
         &rows,
     );
+}
 
+/// What more partitions bring, and what a receiver that takes its time costs.
+async fn throughput(kafka: &Kafka, rounds: usize, load: &Workload) {
     let mut rows = Vec::new();
-    let load = load::WORKLOADS[0].share(share);
     for partitions in [1, 2, 4, 8] {
-        let topic = load.produce(&kafka, partitions).await;
+        let topic = load.produce(kafka, partitions).await;
         let (_fast, fast) = start_receiver(0).await;
         let (_slow, slow) = start_receiver(50).await;
         let (mut at_once, mut delayed) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            at_once.push(run_bridge(&kafka, &topic, load.samples(), &fast).await);
-            delayed.push(run_bridge(&kafka, &topic, load.samples(), &slow).await);
+            at_once.push(run_bridge(kafka, &topic, load.samples(), &fast).await);
+            delayed.push(run_bridge(kafka, &topic, load.samples(), &slow).await);
         }
         kafka.delete_topic(&topic).await;
         let share: Vec<f64> = delayed.iter().zip(&at_once).map(|(a, b)| a.per_second() / b.per_second()).collect();

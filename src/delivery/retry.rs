@@ -176,8 +176,9 @@ impl Delivery {
             let Some(verdict) = self.attempt(body.clone()).await else {
                 return Answer::Stopped;
             };
-            let server_error = matches!(verdict, Verdict::Retry { status: Some(500..), .. });
-            if !server_error {
+            if matches!(verdict, Verdict::Retry { status: Some(500..), .. }) {
+                failing_since.get_or_insert_with(Instant::now);
+            } else {
                 failing_since = None;
             }
             let (reason, after) = match verdict {
@@ -203,8 +204,8 @@ impl Delivery {
                     }
                 },
                 Verdict::Retry { status, after, cause } => {
-                    let since = *failing_since.get_or_insert_with(Instant::now);
-                    if server_error && since.elapsed() >= isolate_after && self.canary_is_accepted().await {
+                    let long_enough = failing_since.is_some_and(|since| since.elapsed() >= isolate_after);
+                    if long_enough && self.canary_is_accepted().await {
                         tracing::error!(
                             partition = %self.partition,
                             "the receiver has answered one batch with server errors for {isolate_after:?} while it \

@@ -119,19 +119,19 @@ const HISTOGRAMS: u32 = key(4, LEN);
 fn walk_series(series: &[u8], counts: &mut Counts) -> Result<u64, WireError> {
     let (mut samples, mut exemplars) = (0, 0);
     let mut rest = Reader(series);
-    while let Some(key) = rest.key()? {
+    loop {
+        while let Some(next) = after_common_label(rest.0) {
+            rest.0 = next;
+        }
+        while let Some(next) = after_common_sample(rest.0) {
+            rest.0 = next;
+            samples += 1;
+        }
+        let Some(key) = rest.key()? else { break };
         match key {
-            LABELS => {
-                let label = rest.bytes()?;
-                if !is_common_label(label) {
-                    LABEL.check(label)?;
-                }
-            }
+            LABELS => LABEL.check(rest.bytes()?)?,
             SAMPLES => {
-                let sample = rest.bytes()?;
-                if !is_common_sample(sample) {
-                    SAMPLE.check(sample)?;
-                }
+                SAMPLE.check(rest.bytes()?)?;
                 samples += 1;
             }
             EXEMPLARS => {
@@ -160,26 +160,34 @@ fn known_field(key: u32, known: &[u32]) -> Result<(), WireError> {
     if known.contains(&field) { Err(WireError::KnownField(field)) } else { Ok(()) }
 }
 
-/// Name and value in this order, both shorter than 128 bytes, and nothing else.
+/// What follows a label that has a name and a value in this order, all in less than 128 bytes, and nothing else; `None`
+/// if there is no such label. The way to the next label is by this one's length alone, so that a processor can check one
+/// while it is already at the next.
 #[inline]
-fn is_common_label(label: &[u8]) -> bool {
-    let [0x0a, name_len, rest @ ..] = label else {
-        return false;
-    };
-    let Some([0x12, value_len, value @ ..]) = rest.get(usize::from(*name_len)..) else {
-        return false;
-    };
-    *name_len < 0x80 && *value_len < 0x80 && value.len() == usize::from(*value_len)
+fn after_common_label(series: &[u8]) -> Option<&[u8]> {
+    // Key and length of the label, key and length of its name; lengths of one byte.
+    let head = u32::from_le_bytes(*series.first_chunk()?);
+    if head & 0x80ff_80ff != 0x000a_000a {
+        return None;
+    }
+    let (len, name_len) = (head >> 8 & 0x7f, head >> 24);
+    // Key and length of the value; the two heads take six bytes, of which the label's length counts four.
+    let value = u16::from_le_bytes(*series.get(4 + name_len as usize..)?.first_chunk()?);
+    let value_len = len.wrapping_sub(name_len).wrapping_sub(4);
+    if u32::from(value) != value_len.wrapping_shl(8) | 0x12 || value_len >= 0x80 {
+        return None;
+    }
+    series.get(2 + len as usize..)
 }
 
-/// A value that is not zero, and a timestamp between the years 1971 and 2109 (a varint of six bytes), and nothing else.
+/// What follows a sample that has a value other than zero, a timestamp between the years 1971 and 2109 (a varint of six
+/// bytes), and nothing else; `None` if there is no such sample.
 #[inline]
-fn is_common_sample(sample: &[u8]) -> bool {
-    let Ok(sample) = <&[u8; 16]>::try_from(sample) else {
-        return false;
+fn after_common_sample(series: &[u8]) -> Option<&[u8]> {
+    let ([0x12, 16, 0x09, _, _, _, _, _, _, _, tail @ ..], next) = series.split_first_chunk::<18>()? else {
+        return None;
     };
-    let [value_key, _, _, _, _, _, _, _, tail @ ..] = sample;
     // The value's last byte, the timestamp's key, five bytes with the continuation bit, one without.
     let tail = u64::from_le_bytes(*tail);
-    *value_key == 0x09 && tail & 0x8080_8080_8080_ff00 == 0x0080_8080_8080_1000
+    (tail & 0x8080_8080_8080_ff00 == 0x0080_8080_8080_1000).then_some(next)
 }

@@ -66,6 +66,11 @@ impl<'a> Reader<'a> {
                 self.0 = rest;
                 Ok(u64::from(*byte))
             }
+            // The length of most series.
+            [low, high, rest @ ..] if *high < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
+            }
             _ => self.long_varint(),
         }
     }
