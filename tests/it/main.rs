@@ -2,6 +2,8 @@
 
 mod batch;
 mod captures;
+mod one_sample;
+mod refused;
 mod walk;
 
 use std::time::Duration;
