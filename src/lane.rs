@@ -144,6 +144,10 @@ impl Lane {
             // Before anything is asked of the budget, so that no release is missed.
             let freed = budget.freed.notified();
             if !self.drained && self.has_room() && self.read().await == Put::Stopped {
+                // Its answer decides what may be committed.
+                if let Courier::Busy(in_flight) = courier {
+                    in_flight.await;
+                }
                 break;
             }
             courier = match courier {

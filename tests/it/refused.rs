@@ -29,14 +29,14 @@ fn dead_letter_command(directory: &Path, arguments: &[&str]) -> Vec<u8> {
 }
 
 /// What `dead-letter list` says, while the bridge runs.
-fn dead_letters(bridge: &Bridge) -> Vec<Value> {
+pub fn dead_letters(bridge: &Bridge) -> Vec<Value> {
     let lines = dead_letter_command(bridge.path(), &["list", "--json"]);
     let lines = String::from_utf8(lines).expect("JSON is UTF-8");
     lines.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 
 /// Waits until the bridge is not ready for a reason of this component: its message.
-async fn failing(bridge: &Bridge, component: &str, says: &[&str]) -> Value {
+pub async fn failing(bridge: &Bridge, component: &str, says: &[&str]) -> Value {
     eventually(&format!("{component} fails"), PATIENCE, async || {
         // It may not listen yet.
         let (status, body) = testkit::get(&bridge.url("/-/ready")).await.map_err(|error| error.to_string())?;
