@@ -4,6 +4,7 @@ mod batch;
 mod captures;
 mod one_sample;
 mod refused;
+mod shutdown;
 mod walk;
 
 use std::time::Duration;
