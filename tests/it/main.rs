@@ -4,6 +4,7 @@ mod batch;
 mod captures;
 mod one_sample;
 mod refused;
+mod requests;
 mod shutdown;
 mod walk;
 
