@@ -14,8 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::dead_letter::{Letter, Put, Why};
-use crate::delivery::{Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
+use crate::dead_letter::{Letter, Why};
+use crate::delivery::{Backoff, Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
 use crate::kafka::{Source, TopicPartition, as_record};
 use crate::record::{DecodeError, Decoder, Limits};
 use crate::status::Severity;
@@ -106,6 +106,15 @@ pub struct Lane {
     drained: bool,
     paused: bool,
     undecodable_in_a_row: u32,
+    /// What the spool could not keep, and when to try again.
+    aside: Option<(Aside, Instant)>,
+}
+
+/// A record that cannot be decoded, on its way into the spool.
+struct Aside {
+    letter: Letter,
+    offset: i64,
+    backoff: Backoff,
 }
 
 impl Lane {
@@ -132,6 +141,7 @@ impl Lane {
             drained: false,
             paused: false,
             undecodable_in_a_row: 0,
+            aside: None,
         }
     }
 
@@ -170,7 +180,12 @@ impl Lane {
                 () = self.source.readable(), if self.drained && has_room => self.drained = false,
                 () = tokio::task::yield_now(), if !self.drained && has_room => {}
                 () = freed, if !has_room => {}
-                () = self.lingered(), if self.begun.is_some() => {}
+                () = self.lingered() => {}
+                () = self.time_to_put_aside() => {
+                    if let Some((aside, _)) = self.aside.take() {
+                        self.put_aside(aside).await;
+                    }
+                }
             }
         }
     }
@@ -183,6 +198,7 @@ impl Lane {
     fn has_room(&self) -> bool {
         self.full.is_none()
             && self.undecodable_in_a_row < GUARD
+            && self.aside.is_none()
             && !self.growing.is_full(self.bounds.capacity)
             && !self.share.budget.is_exhausted()
             && !self.stop.is_cancelled()
@@ -223,9 +239,7 @@ impl Lane {
                     let offset = record.offset;
                     let letter = Letter::new(&record, self.why(&error));
                     drop(message);
-                    if let Put::Stopped = self.put_aside(letter, offset).await {
-                        break;
-                    }
+                    self.put_aside(Aside { letter, offset, backoff: Backoff::new() }).await;
                 }
             }
         }
@@ -240,23 +254,26 @@ impl Lane {
         Why { reason: error.reason(), detail: error.to_string(), status: None, receiver: &self.receiver.name }
     }
 
-    /// Keeps a record that cannot be decoded. When there are so many in a row that it cannot be the data, the lane
-    /// holds: it delivers what it has and reads no more.
-    async fn put_aside(&mut self, letter: Letter, offset: i64) -> Put {
-        if let Put::Stopped = self.receiver.dead_letters.put(letter, &self.stop).await {
-            return Put::Stopped;
+    /// Keeps a record that cannot be decoded. While the spool cannot, the lane reads no more, but what it has read
+    /// before is sent.
+    async fn put_aside(&mut self, aside: Aside) {
+        if !self.receiver.dead_letters.try_put(&aside.letter).await {
+            let mut backoff = aside.backoff;
+            let again = Instant::now() + backoff.next(None);
+            self.aside = Some((Aside { backoff, ..aside }, again));
+            return;
         }
-        self.growing.skip(offset);
+        self.growing.skip(aside.offset);
         self.undecodable_in_a_row += 1;
         if self.undecodable_in_a_row == GUARD {
+            // It is not the data: the lane delivers what it has and reads no more.
             let message = format!(
-                "{GUARD} records in a row, up to offset {offset}, could not be decoded, so it is not the data; \
-                 holding. Check kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and \
-                 restart"
+                "{GUARD} records in a row, up to offset {}, could not be decoded, so it is not the data; holding. Check \
+                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and restart",
+                aside.offset
             );
             self.receiver.status.report(&self.component(), Severity::Failing, message);
         }
-        Put::Kept
     }
 
     /// The next batch to send, if it is time. A batch that can still grow is not held back for that, but as long as
@@ -288,6 +305,14 @@ impl Lane {
         match self.begun {
             Some(begun) if !self.has_lingered() => tokio::time::sleep_until((begun + self.bounds.linger).into()).await,
             _ => std::future::pending().await,
+        }
+    }
+
+    /// Waits until it is time to try again what the spool could not keep; never ends if there is nothing.
+    async fn time_to_put_aside(&self) {
+        match &self.aside {
+            Some((_, again)) => tokio::time::sleep_until((*again).into()).await,
+            None => std::future::pending().await,
         }
     }
 

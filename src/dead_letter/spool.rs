@@ -73,30 +73,35 @@ impl DeadLetters {
 
     /// Keeps a dead letter, trying as long as it takes: its offset is held until it is kept or the lane told to stop.
     pub async fn put(&self, letter: Letter, stop: &CancellationToken) -> Put {
-        let bytes = Arc::<[u8]>::from(letter.encode());
         let mut backoff = Backoff::new();
-        loop {
-            let (spool, record) = (Arc::clone(&self.0), Arc::clone(&bytes));
-            let appended = tokio::task::spawn_blocking(move || spool.append(&record)).await;
-            match appended.expect("appending does not panic") {
-                Ok(()) => {
-                    self.0.status.recover(COMPONENT);
-                    self.0.count(&letter);
-                    return Put::Kept;
-                }
-                Err(error) => {
-                    let message = format!(
-                        "a dead letter cannot be kept, so its partition stands still: {}. Make room, or raise \
-                         dead_letter.max_bytes and restart",
-                        crate::error_chain(&error)
-                    );
-                    self.0.status.report(COMPONENT, Severity::Failing, message);
-                }
-            }
+        while !self.try_put(&letter).await {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Put::Stopped,
                 () = tokio::time::sleep(backoff.next(None)) => {}
+            }
+        }
+        Put::Kept
+    }
+
+    /// Tries once to keep a dead letter; whether it is kept. If it is not, [`Status`] says why.
+    pub async fn try_put(&self, letter: &Letter) -> bool {
+        let (spool, record) = (Arc::clone(&self.0), letter.encode());
+        let appended = tokio::task::spawn_blocking(move || spool.append(&record)).await;
+        match appended.expect("appending does not panic") {
+            Ok(()) => {
+                self.0.status.recover(COMPONENT);
+                self.0.count(letter);
+                true
+            }
+            Err(error) => {
+                let message = format!(
+                    "a dead letter cannot be kept, so its partition stands still: {}. Make room, or raise \
+                     dead_letter.max_bytes and restart",
+                    crate::error_chain(&error)
+                );
+                self.0.status.report(COMPONENT, Severity::Failing, message);
+                false
             }
         }
     }

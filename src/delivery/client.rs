@@ -1,6 +1,6 @@
 //! One POST, and its answer classified. Nothing here waits or tries again.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -102,18 +102,17 @@ fn describe(status: StatusCode, body: &str) -> String {
     format!("HTTP status {status}: {body}")
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
         if error.is::<rustls::Error>() {
             return true;
         }
-        // An I/O error shows what it wraps only this way.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
-            return true;
-        }
-        source = error.source();
+        // An I/O error shows what it wraps, which may be another one, only this way.
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     false
 }

@@ -4,9 +4,13 @@ mod batch;
 mod captures;
 mod garbage;
 mod kill;
+mod one_sample;
 mod outage;
 mod prometheus;
 mod rebalance;
+mod refused;
+mod requests;
+mod shutdown;
 mod walk;
 
 use std::time::Duration;
