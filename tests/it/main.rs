@@ -2,6 +2,7 @@
 
 mod batch;
 mod captures;
+mod cli;
 mod walk;
 
 use std::time::Duration;
