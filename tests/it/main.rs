@@ -4,6 +4,7 @@ mod api;
 mod batch;
 mod captures;
 mod cli;
+mod docs;
 mod walk;
 
 use std::time::Duration;
