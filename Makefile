@@ -1,6 +1,6 @@
 # The one way in. Whatever is run, `deps` installs what it needs and this machine does not have.
 
-.PHONY: help deps fmt lint doc test bench
+.PHONY: help deps fmt lint doc test deny bench
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
@@ -20,6 +20,10 @@ doc: deps ## build the documentation
 
 test: lint doc ## everything that a change must pass
 	cargo test --workspace
+
+deny: ## check the licences, advisories and sources of dependencies
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install cargo-deny --locked"; exit 1; }
+	cargo deny check
 
 bench: deps ## measure the parts, then the whole
 	cargo bench --bench parts

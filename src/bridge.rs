@@ -54,7 +54,6 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     };
 
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(server.run(stop.clone()));
     let mut pipelines = JoinSet::new();
     for (index, remote) in config.remote_write.iter().enumerate() {
         let receiver = remote.name.clone();
@@ -63,6 +62,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         let stop = stop.clone();
         pipelines.spawn(async move { (receiver, pipeline.run(stop).await) });
     }
+    // Only now: every pipeline has said that it is not ready yet.
+    let serving = tokio::spawn(server.run(stop.clone()));
 
     let mut shutdown = std::pin::pin!(shutdown);
     let mut result = Ok(());

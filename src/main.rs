@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use exemplar_bridge::cli::{self, Cli, Exit, Task};
 use exemplar_bridge::config::{self, Config};
 use exemplar_bridge::{bridge, check, dead_letter, kafka, log};
@@ -17,7 +16,8 @@ fn main() -> ExitCode {
         if gone.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe) {
             return Exit::Fine;
         }
-        eprintln!("exemplar-bridge: {error:#}");
+        // Every error of ours says its cause itself.
+        eprintln!("exemplar-bridge: {error}");
         Exit::Failed
     });
     exit.into()
@@ -48,18 +48,25 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
         }
         Task::Check => {
             install_crypto();
-            let runtime = tokio::runtime::Runtime::new().context("no threads")?;
-            return Ok(runtime.block_on(check::check(config, |line| println!("{line}"))));
+            let runtime = runtime()?;
+            // The answer is the exit code too: a reader that has gone does not keep it from being found.
+            return Ok(runtime.block_on(check::check(config, |line| drop(writeln!(out, "{line}")))));
         }
         Task::Run => return run(config),
     }
+    // What does not end with a line end is still in the buffer, and at exit nobody would hear that it is lost.
+    out.flush()?;
     Ok(Exit::Fine)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Runtime::new().map_err(|error| anyhow::anyhow!("no threads can be had: {error}"))
 }
 
 fn run(config: Config) -> anyhow::Result<Exit> {
     log::init(&config.log).map_err(|error| anyhow::anyhow!(error))?;
     install_crypto();
-    let runtime = tokio::runtime::Runtime::new().context("no threads")?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let shutdown = signalled()?;
         bridge::run(config, shutdown).await?;

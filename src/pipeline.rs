@@ -120,7 +120,8 @@ struct Observed {
 }
 
 impl Pipeline {
-    /// Sets up receiver number `index` of the configuration.
+    /// Sets up receiver number `index` of the configuration. From here on it is reported as not ready, until it has
+    /// joined its group.
     ///
     /// # Errors
     /// If its client cannot be made.
@@ -145,7 +146,7 @@ impl Pipeline {
             linger: remote.linger.get(),
             limits: Limits { format: config.kafka.format, max_record_bytes: config.limits.max_record_bytes.as_usize() },
         };
-        Ok(Self {
+        let pipeline = Self {
             name: remote.name.clone(),
             group_id: config.group_id(index).expect("the receiver is there"),
             receiver,
@@ -159,7 +160,9 @@ impl Pipeline {
             committing: false,
             uncommitted_since: None,
             shared,
-        })
+        };
+        pipeline.report_group("joining the group");
+        Ok(pipeline)
     }
 
     /// Runs until told to stop, then drains. In between it ends only for what a restart may mend.
@@ -167,7 +170,6 @@ impl Pipeline {
     /// # Errors
     /// If librdkafka gives up or a lane panics. What is settled is committed all the same, if it still can be.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), PipelineError> {
-        self.report_group("joining the group");
         tokio::spawn(ask_canary(Arc::clone(&self.receiver), stop.clone()));
         let observer = Observer::new(&self.shared.config, &self.group_id)?;
         let Some((observer, partitions)) = self.first_look(observer, &stop).await else {

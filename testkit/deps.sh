@@ -14,6 +14,7 @@ programs=(
     pkg-config:pkg-config
     java:default-jre-headless
     mvn:maven
+    curl:curl
     kcat:kcat
     prometheus:prometheus
     prometheus-node-exporter:prometheus-node-exporter

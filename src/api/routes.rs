@@ -15,15 +15,16 @@ pub fn routes(
     metrics: Arc<Metrics>,
     status: Status,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let healthy = warp::path!("-" / "healthy").map(|| answer(StatusCode::OK, "text/plain", "healthy\n".to_owned()));
-    let ready = warp::path!("-" / "ready").map(move || ready(&status));
-    let metrics = warp::path!("metrics").map(move || match metrics.encode() {
+    // HEAD is GET without its body, which hyper leaves out. The path comes first: what is not there is 404 by any method.
+    let method = warp::get().or(warp::head()).unify();
+    let healthy =
+        warp::path!("-" / "healthy").and(method).map(|| answer(StatusCode::OK, "text/plain", "healthy\n".to_owned()));
+    let ready = warp::path!("-" / "ready").and(method).map(move || ready(&status));
+    let metrics = warp::path!("metrics").and(method).map(move || match metrics.encode() {
         Ok(text) => answer(StatusCode::OK, CONTENT_TYPE, text),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     });
-    // HEAD is GET without its body, which hyper leaves out.
-    let method = warp::get().or(warp::head()).unify();
-    method.and(healthy.or(ready).unify().or(metrics).unify()).recover(refuse).unify()
+    healthy.or(ready).unify().or(metrics).unify().recover(refuse).unify()
 }
 
 fn answer(status: StatusCode, content_type: &str, body: String) -> Response<String> {
@@ -50,7 +51,9 @@ fn ready(status: &Status) -> Response<String> {
 
 async fn refuse(rejection: Rejection) -> Result<Response<String>, Infallible> {
     Ok(if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        failure(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
+        let mut answer = failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
+        answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+        answer
     } else {
         failure(StatusCode::NOT_FOUND, "no such path; there are /-/healthy, /-/ready and /metrics")
     })

@@ -62,10 +62,11 @@ fn entries(directory: &Path) -> Result<impl Iterator<Item = Result<Entry, wal::E
 /// # Errors
 /// If the directory cannot be read or the output not written.
 pub fn list(directory: &Path, json: bool, out: &mut impl Write, trouble: &mut impl Write) -> Result<(), InspectError> {
+    let entries = entries(directory)?;
     if !json {
         writeln!(out, "{:<12} {:<40} {:<24} DETAIL", "POSITION", "TOPIC/PARTITION/OFFSET", "REASON")?;
     }
-    for entry in entries(directory)? {
+    for entry in entries {
         match entry? {
             Entry::Lost(what) => writeln!(trouble, "{what}")?,
             Entry::Letter(position, letter) if json => {

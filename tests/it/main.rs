@@ -1,7 +1,10 @@
 //! One binary, one module for each promise: librdkafka is linked once.
 
+mod api;
 mod batch;
 mod captures;
+mod cli;
+mod docs;
 mod garbage;
 mod kill;
 mod one_sample;

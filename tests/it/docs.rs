@@ -1,0 +1,97 @@
+//! Promise: what the README says is so: its tables of keys and metrics are complete, and its `curl` lines work.
+
+use std::collections::BTreeSet;
+
+use testkit::traffic::{Encoding, Garbage, encode_request, numbered};
+use testkit::{Answer, Kafka, Producer, Receiver, Record, get, unique};
+use tokio::process::Command;
+
+use crate::{all_committed, bridge};
+
+const README: &str = include_str!("../../README.md");
+
+/// What stands between a heading and the next.
+fn section(heading: &str) -> &'static str {
+    let (_, rest) = README.split_once(&format!("\n## {heading}\n")).expect("there is such a heading");
+    rest.split("\n## ").next().expect("there is a first part")
+}
+
+#[test]
+fn the_readme_has_the_table_of_all_keys() {
+    let table = exemplar_bridge::config::reference();
+    assert!(section("Configuration").contains(&table), "the README's table should be:\n{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_names_every_metric_and_its_curl_lines_work() {
+    let kafka = Kafka::shared().await;
+    let receiver = Receiver::start().await;
+    let topic = unique("documented");
+    kafka.create_topic(&topic, 1, &[]).await;
+    // Something of everything, for what has labels appears with its first value: a dead letter, a retry, a sample.
+    let mut garbage = Garbage::new(1);
+    let bad = Record::new(garbage.next().expect("it does not end").bytes);
+    let good = Record::new(encode_request(&numbered(0..1, 0..1), Encoding::Snappy));
+    Producer::new(kafka.bootstrap()).produce(&topic, [bad, good]).await;
+    let failed = std::sync::atomic::AtomicBool::new(false);
+    receiver.script(move |_| match failed.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        false => Answer::status(503),
+        true => Answer::ok(),
+    });
+    let bridge = bridge(kafka, &topic).remote_write(&receiver.url()).start().await;
+    all_committed(kafka, &topic, &bridge).await;
+
+    let documented: BTreeSet<&str> =
+        section("Metrics").lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let page = testkit::eventually("the lag has been asked for", testkit::PATIENCE, async || {
+        let (_, page) = get(&bridge.url("/metrics")).await.expect("it answers");
+        let page = String::from_utf8(page.into()).expect("text");
+        page.contains("\nexemplar_bridge_kafka_consumer_lag{").then_some(page)
+    })
+    .await;
+    let served: BTreeSet<String> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(name).collect();
+    assert!(served.iter().all(|name| has_sample(&page, name)), "a metric has no value:\n{page}");
+    let served: BTreeSet<&str> = served.iter().map(String::as_str).collect();
+    assert_eq!(documented, served);
+
+    let lines: Vec<&str> = section("HTTP API").lines().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        assert!(line.contains("http://127.0.0.1:8000/"), "{line} is not for the default http.listen");
+        let here = line.replace("http://127.0.0.1:8000", &bridge.url("")).replace("curl ", "curl -fsS ");
+        let output = Command::new("sh").args(["-c", &here]).output().await.expect("every system has a shell");
+        assert!(output.status.success() && !output.stdout.is_empty(), "{here}: {output:?}");
+    }
+}
+
+/// What a family of OpenMetrics is called where it is queried.
+fn name(family: &str) -> String {
+    match family.split_once(' ').expect("a name and a type") {
+        (name, "counter") => format!("{name}_total"),
+        (name, "info") => format!("{name}_info"),
+        (name, _) => name.to_owned(),
+    }
+}
+
+fn has_sample(page: &str, name: &str) -> bool {
+    page.lines().any(|line| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(['{', ' ']) || rest.starts_with("_bucket{"))
+    })
+}
+
+#[test]
+fn the_readme_and_help_agree_on_exit_codes() {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_exemplar-bridge")).arg("--help").output();
+    let help = String::from_utf8(help.expect("the program is built").stdout).expect("text");
+    let (_, help) = help.split_once("Exit codes:").expect("the help lists them");
+    let of_help = help.lines().filter_map(|line| line.trim().split_once("  ")).filter(|(code, _)| code.len() == 1);
+    let table = section("Exit codes");
+    let mut codes = 0;
+    for (code, meaning) in of_help {
+        let rows = [format!("| {code} | {meaning}"), format!("| {code} | `check`: {meaning}")];
+        assert!(rows.iter().any(|row| table.contains(row)), "{code} {meaning} is not in {table}");
+        codes += 1;
+    }
+    assert_eq!(codes, 6);
+}
