@@ -196,18 +196,21 @@ impl Lane {
 
     /// Whether to read more.
     fn has_room(&self) -> bool {
+        self.takes_more() && !self.share.budget.is_exhausted() && !self.stop.is_cancelled()
+    }
+
+    /// Whether the lane itself can take another record; asked for each, and so without a look at what is shared.
+    fn takes_more(&self) -> bool {
         self.full.is_none()
             && self.undecodable_in_a_row < GUARD
             && self.aside.is_none()
             && !self.growing.is_full(self.bounds.capacity)
-            && !self.share.budget.is_exhausted()
-            && !self.stop.is_cancelled()
     }
 
     /// Reads a burst, until the queue is drained or there is no more room.
     async fn read(&mut self) {
         let (mut records, mut bytes) = (0, 0);
-        while records < BURST_RECORDS && bytes < BURST_BYTES && self.has_room() {
+        while records < BURST_RECORDS && bytes < BURST_BYTES && self.takes_more() {
             let message = match self.source.poll() {
                 Some(Ok(message)) => message,
                 // librdkafka reports trouble of a partition here, and by its own way to the pipeline; it goes on.

@@ -2,10 +2,10 @@
 //!
 //! Invariants: every record in a batch has passed the walk; the batch can give back each of them exactly as Kafka
 //! delivered it. Memory is taken once a record: a snappy block is kept as its place in the body, a raw record as its
-//! place in the bytes that are compressed from.
+//! place in what the body decompresses to.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -47,7 +47,7 @@ enum Value {
         preamble_len: u8,
         elements: Span,
     },
-    /// In `raw`.
+    /// In what the body decompresses to.
     Raw(Span),
     /// In `kept`.
     Kept(Span),
@@ -70,11 +70,9 @@ pub struct Builder {
     partition: i32,
     /// Room for the preamble, then elements.
     body: Vec<u8>,
-    /// Raw records, one after another.
+    /// Raw records that wait to be compressed together; small, so that it stays in the processor's cache.
     raw: Vec<u8>,
-    /// How much of `raw` the body holds, compressed.
-    compressed: usize,
-    /// Keys, headers, and values that are neither in `body` nor in `raw`.
+    /// Keys, headers, and values that the body does not hold as they came.
     kept: Vec<u8>,
     entries: Vec<Entry>,
     counts: Counts,
@@ -94,7 +92,6 @@ impl Builder {
             partition,
             body: vec![0; MAX_PREAMBLE],
             raw: Vec::new(),
-            compressed: 0,
             kept: Vec::new(),
             entries: Vec::new(),
             counts: Counts::default(),
@@ -147,7 +144,16 @@ impl Builder {
         let payload = record.payload.unwrap_or_default();
         let value = match decoded.content {
             _ if record.payload.is_none() => Value::None,
-            Content::Raw(bytes) => Value::Raw(append(&mut self.raw, bytes)),
+            Content::Raw(bytes) => {
+                if bytes.len() < CHUNK {
+                    self.raw.extend_from_slice(bytes);
+                } else {
+                    self.compress_raw();
+                    compress(&mut self.encoder, bytes, &mut self.scratch, &mut self.body);
+                }
+                // Batches are bounded by `limits`, far below 4 GiB.
+                Value::Raw(Span { start: self.uncompressed as u32, len: bytes.len() as u32 })
+            }
             Content::Block(elements) if payload.len() - elements.len() <= MAX_PREAMBLE => {
                 self.compress_raw();
                 let preamble_len = payload.len() - elements.len();
@@ -167,7 +173,7 @@ impl Builder {
                 Value::Kept(append(&mut self.kept, payload))
             }
         };
-        if self.raw.len() - self.compressed >= CHUNK {
+        if self.raw.len() >= CHUNK {
             self.compress_raw();
         }
         let key = record.key.map(|key| append(&mut self.kept, key));
@@ -185,9 +191,9 @@ impl Builder {
     }
 
     fn compress_raw(&mut self) {
-        if self.compressed < self.raw.len() {
-            compress(&mut self.encoder, &self.raw[self.compressed..], &mut self.scratch, &mut self.body);
-            self.compressed = self.raw.len();
+        if !self.raw.is_empty() {
+            compress(&mut self.encoder, &self.raw, &mut self.scratch, &mut self.body);
+            self.raw.clear();
         }
     }
 
@@ -203,7 +209,7 @@ impl Builder {
             partition: self.partition,
             buffer: self.body.into(),
             start,
-            raw: self.raw,
+            unpacked: OnceLock::new(),
             kept: self.kept,
             entries: self.entries,
             counts: self.counts,
@@ -272,7 +278,8 @@ pub struct Batch {
     /// The body, from `start`.
     buffer: Bytes,
     start: usize,
-    raw: Vec<u8>,
+    /// What the body decompresses to, once a raw record has been asked for.
+    unpacked: OnceLock<Vec<u8>>,
     kept: Vec<u8>,
     entries: Vec<Entry>,
     counts: Counts,
@@ -303,7 +310,7 @@ impl Batch {
 
     /// Bytes of memory that the batch takes.
     pub fn memory(&self) -> usize {
-        self.buffer.len() + self.raw.capacity() + self.kept.capacity() + self.entries.capacity() * size_of::<Entry>()
+        self.buffer.len() + self.kept.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// The offset to go on from once records up to, and not including, number `end` are settled.
@@ -316,7 +323,7 @@ impl Batch {
         let entry = &self.entries[index];
         let payload = match entry.value {
             Value::None => None,
-            Value::Raw(span) => Some(&self.raw[span.range()]),
+            Value::Raw(span) => Some(&self.unpacked()[span.range()]),
             Value::Kept(span) => Some(&self.kept[span.range()]),
             Value::Block { preamble, preamble_len, elements } => {
                 value.clear();
@@ -334,6 +341,11 @@ impl Batch {
             headers: entry.headers.map_or_else(Vec::new, |span| read_headers(&self.kept[span.range()])),
             payload,
         }
+    }
+
+    fn unpacked(&self) -> &[u8] {
+        let unpack = || snap::raw::Decoder::new().decompress_vec(&self.buffer[self.start..]);
+        self.unpacked.get_or_init(|| unpack().expect("the body has been put together from valid blocks"))
     }
 
     /// Some of its records as a batch of their own. Rare, so it decodes them again.

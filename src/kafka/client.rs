@@ -40,14 +40,15 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// The least that a partition's queue may hold, in KiB: below, fetching is slower than what is fetched for.
 const LEAST_QUEUE_KBYTES: usize = 256;
 /// The most, in KiB: above, it buys nothing.
-const MOST_QUEUE_KBYTES: usize = 16 << 10;
+const MOST_QUEUE_KBYTES: usize = 8 << 10;
 
 /// The properties for the consumer of a group.
 ///
-/// librdkafka's queues get half of `limits.max_buffered_bytes`. As every partition has its own, each gets that half
-/// divided by `partitions`, how many there are to be read by the whole group.
+/// librdkafka's queues get a quarter of `limits.max_buffered_bytes`, because they count values only: small records take
+/// more than twice that. As every partition has its own, each gets that quarter divided by `partitions`, how many there
+/// are to be read by the whole group.
 pub fn consumer_config(config: &config::Config, group_id: &str, partitions: usize) -> ClientConfig {
-    let queues = config.limits.max_buffered_bytes.as_usize() / 2 / 1024;
+    let queues = config.limits.max_buffered_bytes.as_usize() / 4 / 1024;
     let queue = (queues / partitions.max(1)).clamp(LEAST_QUEUE_KBYTES, MOST_QUEUE_KBYTES);
 
     let mut client = ClientConfig::new();

@@ -38,15 +38,4 @@ impl Record<'_> {
         let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         *value
     }
-
-    /// Bytes that it holds: key, headers and value.
-    pub fn len(&self) -> usize {
-        let headers = self.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
-        self.key.map_or(0, <[u8]>::len) + self.payload.map_or(0, <[u8]>::len) + headers.sum::<usize>()
-    }
-
-    /// Whether it holds nothing at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
