@@ -231,8 +231,7 @@ impl Lane {
             match self.decoder.decode(&record) {
                 Ok(decoded) => {
                     if !self.growing.fits(&decoded, self.bounds.capacity) {
-                        let TopicPartition { topic, partition } = self.source.partition.clone();
-                        self.full = std::mem::replace(&mut self.growing, Builder::new(topic, partition)).finish();
+                        self.full = self.growing.finish();
                         self.begun = None;
                     }
                     self.growing.push(&record, &decoded);
@@ -289,9 +288,8 @@ impl Lane {
                 if self.growing.is_empty() || waits_for_more {
                     return None;
                 }
-                let TopicPartition { topic, partition } = self.source.partition.clone();
                 self.begun = None;
-                std::mem::replace(&mut self.growing, Builder::new(topic, partition)).finish()?
+                self.growing.finish()?
             }
         };
         self.in_flight_bytes = batch.memory();

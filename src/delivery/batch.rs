@@ -4,6 +4,7 @@
 //! delivered it. Memory is taken once a record: a snappy block is kept as its place in the body, a raw record as its
 //! place in what the body decompresses to.
 
+use std::mem::take;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -68,8 +69,10 @@ struct Entry {
 pub struct Builder {
     topic: Arc<str>,
     partition: i32,
-    /// Room for the preamble, then elements.
+    /// Room for the preamble, then elements; nothing at all while nothing is in.
     body: Vec<u8>,
+    /// As long as the last body was, so that this one need not grow step by step.
+    expected: usize,
     /// Raw records that wait to be compressed together; small, so that it stays in the processor's cache.
     raw: Vec<u8>,
     /// Keys, headers, and values that the body does not hold as they came.
@@ -90,7 +93,8 @@ impl Builder {
         Self {
             topic,
             partition,
-            body: vec![0; MAX_PREAMBLE],
+            body: Vec::new(),
+            expected: 0,
             raw: Vec::new(),
             kept: Vec::new(),
             entries: Vec::new(),
@@ -141,6 +145,10 @@ impl Builder {
 
     /// Adds a record. Its place is after everything pushed or skipped before.
     pub fn push(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) {
+        if self.body.is_empty() {
+            self.body.reserve(self.expected);
+            self.body.resize(MAX_PREAMBLE, 0);
+        }
         let payload = record.payload.unwrap_or_default();
         let value = match decoded.content {
             _ if record.payload.is_none() => Value::None,
@@ -197,23 +205,28 @@ impl Builder {
         }
     }
 
-    /// The batch as it is to be sent; `None` if nothing was pushed or skipped.
-    pub fn finish(mut self) -> Option<Batch> {
-        let position = self.position?;
+    /// The batch as it is to be sent; `None` if nothing was pushed or skipped. What is left is an empty one.
+    pub fn finish(&mut self) -> Option<Batch> {
+        let position = self.position.take()?;
         self.compress_raw();
+        self.expected = self.body.len();
+        // Empty if everything was skipped.
+        self.body.resize(self.body.len().max(MAX_PREAMBLE), 0);
         let mut preamble = [0; MAX_PREAMBLE];
-        let start = snappy::write_preamble(self.uncompressed, &mut preamble);
+        let uncompressed = take(&mut self.uncompressed);
+        let start = snappy::write_preamble(uncompressed, &mut preamble);
         self.body[..MAX_PREAMBLE].copy_from_slice(&preamble);
+        self.exclusive = false;
         Some(Batch {
-            topic: self.topic,
+            topic: Arc::clone(&self.topic),
             partition: self.partition,
-            buffer: self.body.into(),
+            buffer: take(&mut self.body).into(),
             start,
             unpacked: OnceLock::new(),
-            kept: self.kept,
-            entries: self.entries,
-            counts: self.counts,
-            uncompressed: self.uncompressed,
+            kept: take(&mut self.kept),
+            entries: take(&mut self.entries),
+            counts: take(&mut self.counts),
+            uncompressed,
             position,
         })
     }
