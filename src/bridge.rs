@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, BindError};
 use crate::config::Config;
 use crate::dead_letter::{DeadLetters, OpenError};
-use crate::lane::Budget;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, PipelineError, Shared};
 use crate::status::Status;
@@ -44,14 +43,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let (metrics, status) = (Arc::new(Metrics::new()), Status::default());
     let dead_letters = DeadLetters::open(&config.dead_letter, status.clone(), &metrics)?;
     let server = api::Server::bind(&config.http, Arc::clone(&metrics), status.clone()).await?;
-    // librdkafka's queues have the other half.
-    let budget = config.limits.max_buffered_bytes.as_usize() / 2;
-    let shared = Shared {
-        budget: Arc::new(Budget::new(budget, metrics.buffered_bytes.clone())),
-        config: Arc::clone(&config),
-        status,
-        dead_letters,
-    };
+    let shared =
+        Shared { buffered_bytes: metrics.buffered_bytes.clone(), config: Arc::clone(&config), status, dead_letters };
 
     let stop = CancellationToken::new();
     let mut pipelines = JoinSet::new();

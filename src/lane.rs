@@ -25,7 +25,7 @@ const BURST_RECORDS: usize = 1024;
 /// … or so many bytes of them, whichever comes first.
 const BURST_BYTES: usize = 1 << 20;
 
-/// The memory that all lanes of the process share.
+/// The memory that all lanes of a receiver share.
 pub struct Budget {
     limit: usize,
     used: AtomicUsize,
@@ -34,7 +34,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many bytes; what is used is shown by `gauge`.
+    /// So many bytes; what is used is added to `gauge`.
     pub fn new(limit: usize, gauge: Gauge) -> Self {
         Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), gauge }
     }
@@ -55,8 +55,8 @@ impl Share {
         let budget = &self.budget;
         let before = budget.used.fetch_add(bytes.wrapping_sub(self.held), Ordering::Relaxed);
         let after = before.wrapping_add(bytes.wrapping_sub(self.held));
+        budget.gauge.inc_by(bytes as i64 - self.held as i64);
         self.held = bytes;
-        budget.gauge.set(after as i64);
         if before >= budget.limit && after < budget.limit {
             budget.freed.notify_waiters();
         }
@@ -106,6 +106,8 @@ pub struct Lane {
     drained: bool,
     paused: bool,
     undecodable_in_a_row: u32,
+    /// Whether librdkafka has reported trouble with the partition since the last record.
+    troubled: bool,
     /// What the spool could not keep, and when to try again.
     aside: Option<(Aside, Instant)>,
 }
@@ -141,6 +143,7 @@ impl Lane {
             drained: false,
             paused: false,
             undecodable_in_a_row: 0,
+            troubled: false,
             aside: None,
         }
     }
@@ -190,13 +193,18 @@ impl Lane {
         }
     }
 
+    fn source_component(&self) -> String {
+        format!("kafka/{}/{}", self.receiver.name, self.source.partition)
+    }
+
     fn component(&self) -> String {
         format!("lane/{}/{}", self.receiver.name, self.source.partition)
     }
 
-    /// Whether to read more.
+    /// Whether to read more. A lane that holds nothing may always, or those that stand still could stop all others.
     fn has_room(&self) -> bool {
-        self.takes_more() && !self.share.budget.is_exhausted() && !self.stop.is_cancelled()
+        let in_budget = self.share.held == 0 || !self.share.budget.is_exhausted();
+        self.takes_more() && in_budget && !self.stop.is_cancelled()
     }
 
     /// Whether the lane itself can take another record; asked for each, and so without a look at what is shared.
@@ -213,8 +221,13 @@ impl Lane {
         while records < BURST_RECORDS && bytes < BURST_BYTES && self.takes_more() {
             let message = match self.source.poll() {
                 Some(Ok(message)) => message,
-                // librdkafka reports trouble of a partition here, and by its own way to the pipeline; it goes on.
-                Some(Err(_)) => continue,
+                // The partition cannot be read: no right to, or no offset to begin at. librdkafka goes on trying.
+                Some(Err(error)) => {
+                    self.troubled = true;
+                    let message = format!("the partition cannot be read: {error}");
+                    self.receiver.status.report(&self.source_component(), Severity::Failing, message);
+                    continue;
+                }
                 None => {
                     self.drained = true;
                     break;
@@ -222,6 +235,10 @@ impl Lane {
             };
             let record = as_record(&self.source.partition.topic, &message);
             records += 1;
+            if self.troubled {
+                self.troubled = false;
+                self.receiver.status.recover(&self.source_component());
+            }
             bytes += record.payload.map_or(0, <[u8]>::len);
             if record.payload.is_none_or(<[u8]>::is_empty) {
                 self.receiver.metrics.tombstones.inc();
@@ -245,6 +262,7 @@ impl Lane {
                 }
             }
         }
+        self.decoder.give_back();
         if records > 0 && self.begun.is_none() && !self.growing.is_empty() {
             self.begun = Some(Instant::now());
         }
@@ -338,6 +356,7 @@ impl Drop for Lane {
     fn drop(&mut self) {
         self.set_paused(false);
         self.receiver.status.recover(&self.component());
+        self.receiver.status.recover(&self.source_component());
     }
 }
 

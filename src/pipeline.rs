@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::gauge::Gauge;
 use rdkafka::error::KafkaError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
-use crate::delivery::{Capacity, Client, ClientError, Delivery, Receiver, Verdict};
+use crate::delivery::{Backoff, Capacity, Client, ClientError, Delivery, Receiver, Verdict};
 use crate::kafka::client::{Observer, consumer_config};
 use crate::kafka::{Command, Consumer, Event, Offsets, Positions, Source, TopicPartition};
 use crate::lane::{Bounds, Budget, Lane};
@@ -35,8 +36,8 @@ pub struct Shared {
     pub config: Arc<Config>,
     /// Where trouble is reported.
     pub status: Status,
-    /// Memory for records and batches.
-    pub budget: Arc<Budget>,
+    /// Memory held by records and batches, of all pipelines.
+    pub buffered_bytes: Gauge,
     /// Where records go that cannot be delivered.
     pub dead_letters: DeadLetters,
 }
@@ -66,6 +67,7 @@ pub struct Pipeline {
     receiver: Arc<Receiver>,
     metrics: Arc<PipelineMetrics>,
     bounds: Bounds,
+    budget: Arc<Budget>,
     lanes: HashMap<TopicPartition, Running>,
     tasks: JoinSet<()>,
     leaving: Option<Leaving>,
@@ -141,6 +143,8 @@ impl Pipeline {
             status: shared.status.clone(),
             metrics: Arc::clone(&metrics),
         });
+        // The other half is for librdkafka's queues. A share for each receiver, so that none holds up another.
+        let budget = config.limits.max_buffered_bytes.as_usize() / 2 / config.remote_write.len();
         let bounds = Bounds {
             capacity: Capacity { bytes: remote.max_batch_bytes.as_usize(), samples: remote.max_batch_samples },
             linger: remote.linger.get(),
@@ -152,6 +156,7 @@ impl Pipeline {
             receiver,
             metrics,
             bounds,
+            budget: Arc::new(Budget::new(budget, shared.buffered_bytes.clone())),
             lanes: HashMap::new(),
             tasks: JoinSet::new(),
             leaving: None,
@@ -179,6 +184,8 @@ impl Pipeline {
         let config = consumer_config(&self.shared.config, &self.group_id, partitions);
         let (consumer, mut events) = Consumer::start(&config, &self.shared.config.kafka.topics)?;
         let ended = self.conduct(&consumer, &mut events, observer, &stop).await;
+        // What is assigned from now on is dropped where it was made, on the poll thread.
+        drop(events);
         self.close(consumer).await;
         ended
     }
@@ -286,7 +293,8 @@ impl Pipeline {
                         syncing = self.begin_commit();
                     }
                 }
-                Ok((returned, observed)) = pending(&mut observation), if observation.is_some() => {
+                answered = pending(&mut observation), if observation.is_some() => {
+                    let (returned, observed) = answered.expect("asking does not panic");
                     observation = None;
                     observer = Some(returned);
                     self.observed(observed);
@@ -362,7 +370,7 @@ impl Pipeline {
             Arc::clone(&offsets),
             stop.clone(),
         );
-        let lane = Lane::new(source, receiver, self.bounds, Arc::clone(&self.shared.budget), stop.clone());
+        let lane = Lane::new(source, receiver, self.bounds, Arc::clone(&self.budget), stop.clone());
         let abort = self.tasks.spawn(lane.run(delivery));
         self.lanes.insert(partition, Running { stop, abort, offsets, committed: None, beginning: None });
         self.metrics.partitions.set(self.lanes.len() as i64);
@@ -379,7 +387,7 @@ impl Pipeline {
         if lost {
             // They belong to somebody else already: nothing of them may be waited for or committed.
             for partition in &partitions {
-                self.forget(partition);
+                self.forget(partition).await;
             }
             consumer.send(Command::Release { commit: Positions::new(), partitions });
             return;
@@ -418,21 +426,19 @@ impl Pipeline {
         let commit = self.uncommitted(|partition| leaving.partitions.contains(partition));
         // Forgotten first: a late answer must not settle anything any more.
         for partition in &leaving.partitions {
-            self.forget(partition);
+            self.forget(partition).await;
         }
-        let commit = match self.shared.dead_letters.sync().await {
-            Ok(()) => commit,
-            Err(error) => {
-                self.report_sync(&error);
-                Positions::new()
-            }
-        };
+        let commit = self.shared.dead_letters.sync().await.map_or_else(|_| Positions::new(), |()| commit);
         consumer.send(Command::Release { commit, partitions: leaving.partitions });
     }
 
-    fn forget(&mut self, partition: &TopicPartition) {
+    /// Gives a lane up, and waits until its queue is gone: dropped later, it would silence the partition's next one.
+    async fn forget(&mut self, partition: &TopicPartition) {
         if let Some(lane) = self.lanes.remove(partition) {
             lane.abort.abort();
+            while !lane.abort.is_finished() {
+                tokio::task::yield_now().await;
+            }
         }
         self.ends.remove(partition);
         self.metrics.lag.remove(&PartitionLabels::from(partition));
@@ -457,20 +463,13 @@ impl Pipeline {
     }
 
     fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
-        match synced {
-            Ok(mut positions) => {
-                positions.retain(|(partition, _)| self.lanes.contains_key(partition));
-                if !positions.is_empty() {
-                    self.committing = true;
-                    consumer.send(Command::Commit(positions));
-                }
-            }
-            Err(error) => self.report_sync(&error),
+        // Why it failed has been reported; the next interval tries again.
+        let Ok(mut positions) = synced else { return };
+        positions.retain(|(partition, _)| self.lanes.contains_key(partition));
+        if !positions.is_empty() {
+            self.committing = true;
+            consumer.send(Command::Commit(positions));
         }
-    }
-
-    fn report_sync(&self, error: &wal::Error) {
-        tracing::error!(%error, "nothing is committed, because dead letters cannot be synced to disk");
     }
 
     fn observe(&self, observer: Observer) -> Observation {
@@ -533,13 +532,7 @@ impl Pipeline {
         let positions = self.uncommitted(|_| true);
         // The queues must be gone before the consumer is.
         self.tasks.shutdown().await;
-        let positions = match self.shared.dead_letters.sync().await {
-            Ok(()) => positions,
-            Err(error) => {
-                self.report_sync(&error);
-                Positions::new()
-            }
-        };
+        let positions = self.shared.dead_letters.sync().await.map_or_else(|_| Positions::new(), |()| positions);
         consumer.send(Command::Close(positions));
         let joined = tokio::task::spawn_blocking(|| consumer.join()).await;
         joined.expect("joining does not panic");
@@ -547,18 +540,33 @@ impl Pipeline {
     }
 }
 
-/// Asks a receiver, before there is data, whether it takes anything at all.
+/// Asks a receiver, before there is data, whether it takes anything at all; again and again, until it does.
 async fn ask_canary(receiver: Arc<Receiver>, stop: CancellationToken) {
-    let attempt = tokio::select! {
-        () = stop.cancelled() => return,
-        attempt = receiver.client.canary() => attempt,
-    };
-    match attempt.verdict {
-        Verdict::Delivered => {
-            tracing::info!(receiver = receiver.name, url = %receiver.client.url(), "receiver is there")
+    let mut backoff = Backoff::new();
+    loop {
+        let attempt = tokio::select! {
+            () = stop.cancelled() => return,
+            attempt = receiver.client.canary() => attempt,
+        };
+        let after = match attempt.verdict {
+            Verdict::Delivered => {
+                receiver.accepting();
+                tracing::info!(receiver = receiver.name, url = %receiver.client.url(), "receiver is there");
+                return;
+            }
+            Verdict::Retry { cause, after, .. } => {
+                receiver.waiting(&cause);
+                after
+            }
+            verdict => {
+                receiver.misconfigured(&verdict.to_string());
+                None
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(backoff.next(after)) => {}
         }
-        Verdict::Retry { cause, .. } => receiver.waiting(&cause),
-        verdict => receiver.misconfigured(&verdict.to_string()),
     }
 }
 

@@ -176,9 +176,9 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The most memory for records that are read and not yet delivered, librdkafka's queue included, which gets half.
-    /// Too small slows reading, since fetches wait for room; more helps only over slow networks and with many
-    /// partitions. Default: `"128MiB"`.
+    /// The most memory for records that are read and not yet delivered: half for batches, a quarter for the values in
+    /// librdkafka's queues, a quarter for what those take beside. Too small slows reading, since fetches wait for room;
+    /// more helps only over slow networks and with many partitions. Default: `"128MiB"`.
     pub max_buffered_bytes: ByteSize,
     /// The most bytes in one record, decompressed. A larger one becomes a dead letter. Larger than the receiver accepts
     /// (32 MiB in VictoriaMetrics and Prometheus) only moves the refusal there. Default: `"32MiB"`.

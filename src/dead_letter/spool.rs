@@ -1,6 +1,6 @@
 //! The local spool: a log of its own. What is put in is never overwritten, and nothing is committed before it is synced.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
@@ -34,8 +34,6 @@ pub struct DeadLetters(Arc<Spool>);
 
 struct Spool {
     log: Mutex<wal::Log>,
-    /// Whether something was put in since the last sync began.
-    unsynced: AtomicBool,
     status: Status,
     count: Family<ReasonLabel, Counter>,
     /// When one was last logged, in milliseconds since the epoch.
@@ -44,6 +42,7 @@ struct Spool {
 
 /// What the spool's trouble is reported under.
 const COMPONENT: &str = "dead_letter";
+const SYNC_COMPONENT: &str = "dead_letter/sync";
 
 /// Dead letters come in bursts; the log shows one in so many milliseconds, the counter all.
 const LOG_EVERY: i64 = 1000;
@@ -64,7 +63,6 @@ impl DeadLetters {
         let log = wal::Log::open(&config.directory, options).map_err(OpenError)?;
         Ok(Self(Arc::new(Spool {
             log: Mutex::new(log),
-            unsynced: AtomicBool::new(false),
             status,
             count: metrics.dead_letters.clone(),
             logged: AtomicI64::new(0),
@@ -96,8 +94,8 @@ impl DeadLetters {
             }
             Err(error) => {
                 let message = format!(
-                    "a dead letter cannot be kept, so its partition stands still: {}. Make room, or raise \
-                     dead_letter.max_bytes and restart",
+                    "a dead letter cannot be kept, so its partition stands still: {}. Stop, move segments of the \
+                     spool elsewhere or raise dead_letter.max_bytes, and start again",
                     crate::error_chain(&error)
                 );
                 self.0.status.report(COMPONENT, Severity::Failing, message);
@@ -111,20 +109,28 @@ impl DeadLetters {
     /// # Errors
     /// If it cannot be: then nothing may be committed.
     pub async fn sync(&self) -> Result<(), wal::Error> {
-        if !self.0.unsynced.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
         let spool = Arc::clone(&self.0);
+        // Always asked of the log, never of a flag of ours: while another sync is under way, this one must wait for it.
+        // With nothing to sync it costs next to nothing.
         let synced = tokio::task::spawn_blocking(move || {
             // Only preparing it takes the lock, so that lanes can go on.
             let pending = spool.lock().begin_sync()?;
             pending.run()
         });
-        let synced = synced.await.expect("syncing does not panic");
-        if synced.is_err() {
-            self.0.unsynced.store(true, Ordering::Release);
+        match synced.await.expect("syncing does not panic") {
+            Ok(_) => {
+                self.0.status.recover(SYNC_COMPONENT);
+                Ok(())
+            }
+            Err(error) => {
+                let message = format!(
+                    "nothing is committed, because dead letters cannot be synced: {}",
+                    crate::error_chain(&error)
+                );
+                self.0.status.report(SYNC_COMPONENT, Severity::Failing, message);
+                Err(error)
+            }
         }
-        synced.map(drop)
     }
 }
 
@@ -142,7 +148,6 @@ impl Spool {
             }
             appended => drop(appended?),
         }
-        self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
 

@@ -162,18 +162,13 @@ impl Builder {
                 // Batches are bounded by `limits`, far below 4 GiB.
                 Value::Raw(Span { start: self.uncompressed as u32, len: bytes.len() as u32 })
             }
-            Content::Block(elements) if payload.len() - elements.len() <= MAX_PREAMBLE => {
+            Content::Block(elements) => {
                 self.compress_raw();
                 let preamble_len = payload.len() - elements.len();
                 let mut preamble = [0; MAX_PREAMBLE];
                 preamble[..preamble_len].copy_from_slice(&payload[..preamble_len]);
                 let elements = append(&mut self.body, elements);
                 Value::Block { preamble, preamble_len: preamble_len as u8, elements }
-            }
-            Content::Block(elements) => {
-                self.compress_raw();
-                self.body.extend_from_slice(elements);
-                Value::Kept(append(&mut self.kept, payload))
             }
             Content::Unpacked(bytes) => {
                 self.compress_raw();
@@ -239,15 +234,14 @@ fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Span {
     span
 }
 
-/// Appends the elements of a compressed block to a body.
+/// Appends bytes to a body, compressed, a chunk at a time: so `scratch` stays small.
 fn compress(encoder: &mut snap::raw::Encoder, bytes: &[u8], scratch: &mut Vec<u8>, body: &mut Vec<u8>) {
-    let most = snap::raw::max_compress_len(bytes.len());
-    if scratch.len() < most {
-        scratch.resize(most, 0);
+    scratch.resize(snap::raw::max_compress_len(CHUNK), 0);
+    for chunk in bytes.chunks(CHUNK) {
+        let written = encoder.compress(chunk, scratch).expect("there is room for the worst case of a chunk");
+        let (_, elements) = snappy::split(&scratch[..written]).expect("a block begins with its preamble");
+        body.extend_from_slice(elements);
     }
-    let written = encoder.compress(bytes, scratch).expect("the buffer has room for the worst case below 4 GiB");
-    let (_, elements) = snappy::split(&scratch[..written]).expect("a block begins with its preamble");
-    body.extend_from_slice(elements);
 }
 
 /// Names and values, each with its length in four bytes before it; a length of `u32::MAX` is a null value.

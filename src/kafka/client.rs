@@ -42,14 +42,19 @@ const LEAST_QUEUE_KBYTES: usize = 256;
 /// The most, in KiB: above, it buys nothing.
 const MOST_QUEUE_KBYTES: usize = 8 << 10;
 
+/// As many partitions are assumed when no topic exists yet.
+const UNKNOWN_PARTITIONS: usize = 64;
+
 /// The properties for the consumer of a group.
 ///
 /// librdkafka's queues get a quarter of `limits.max_buffered_bytes`, because they count values only: small records take
-/// more than twice that. As every partition has its own, each gets that quarter divided by `partitions`, how many there
-/// are to be read by the whole group.
+/// more than twice that. Every receiver has a consumer, and every partition a queue of its own: each gets that quarter
+/// divided by the receivers and by `partitions`, how many there are to be read by the whole group.
 pub fn consumer_config(config: &config::Config, group_id: &str, partitions: usize) -> ClientConfig {
     let queues = config.limits.max_buffered_bytes.as_usize() / 4 / 1024;
-    let queue = (queues / partitions.max(1)).clamp(LEAST_QUEUE_KBYTES, MOST_QUEUE_KBYTES);
+    // Topics that are not there yet may come with any number of partitions.
+    let partitions = if partitions == 0 { UNKNOWN_PARTITIONS } else { partitions };
+    let queue = (queues / config.remote_write.len() / partitions).clamp(LEAST_QUEUE_KBYTES, MOST_QUEUE_KBYTES);
 
     let mut client = ClientConfig::new();
     client

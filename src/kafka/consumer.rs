@@ -210,7 +210,8 @@ impl ConsumerContext for Context {
         let assign = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
             // The close waits for this answer, and there is no loop any more that could give it later.
-            let answered = if assign { Ok(()) } else { unassign(consumer, list) };
+            let answered =
+                if assign { assign_to(consumer, &TopicPartitionList::new()) } else { unassign(consumer, list) };
             if let Err(error) = answered {
                 tracing::warn!(%error, "partitions could not be given back while closing");
             }
@@ -234,7 +235,13 @@ impl ConsumerContext for Context {
 
 /// The positions that the broker has accepted: errors may be those of single partitions.
 fn committed_positions(offsets: &TopicPartitionList) -> Positions {
-    let accepted = offsets.elements().into_iter().filter(|element| element.error().is_ok());
+    let accepted = offsets.elements().into_iter().filter(|element| match element.error() {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(topic = element.topic(), partition = element.partition(), %error, "a commit was refused");
+            false
+        }
+    });
     accepted
         .filter_map(|element| match element.offset() {
             Offset::Offset(offset) => {
@@ -251,6 +258,13 @@ fn list_of<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Topi
         list.add_partition(topic, *partition);
     }
     list
+}
+
+fn assign_to(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
+    }
 }
 
 fn unassign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
@@ -324,10 +338,7 @@ impl PollLoop {
         let Some(sources) = sources else {
             return Err(KafkaError::Subscription("a partition has no queue".to_owned()));
         };
-        match self.consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list)?,
-            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list)?,
-        }
+        assign_to(&self.consumer, &list)?;
         self.emit(Event::Assigned(sources));
         Ok(())
     }
@@ -385,6 +396,8 @@ impl PollLoop {
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
             if !rebalance.assign {
                 self.unassign(&rebalance.partitions);
+            } else if let Err(error) = assign_to(&self.consumer, &TopicPartitionList::new()) {
+                tracing::warn!(%error, "an assignment could not be declined while closing");
             }
         }
         drop(self.consumer);

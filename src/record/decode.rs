@@ -99,7 +99,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const FRAMED_MAGIC: [u8; 10] = *b"\xff\x06\x00\x00sNaPpY";
 
-/// Memory that a decoder keeps between records; what a rare large record took is given back.
+/// Memory that a decoder keeps between bursts of records.
 const SCRATCH_KEPT: usize = 4 << 20;
 
 /// Decodes one record after another, reusing its memory.
@@ -211,10 +211,14 @@ impl Decoder {
         Ok(Layout::Block { elements: payload.len() - elements.len(), uncompressed })
     }
 
-    fn make_room(&mut self, len: usize) {
-        if self.scratch.len() > SCRATCH_KEPT && len <= SCRATCH_KEPT {
+    /// Gives memory back that a rare large record took.
+    pub fn give_back(&mut self) {
+        if self.scratch.capacity() > SCRATCH_KEPT {
             self.scratch = Vec::new();
         }
+    }
+
+    fn make_room(&mut self, len: usize) {
         if self.scratch.len() < len {
             self.scratch.resize(len, 0);
         }
@@ -222,7 +226,6 @@ impl Decoder {
 
     /// Reads a stream to its end, or to one byte past the limit.
     fn unpack(&mut self, stream: impl Read, error: fn(std::io::Error) -> DecodeError) -> Result<Layout, DecodeError> {
-        self.make_room(0);
         self.scratch.clear();
         let limit = self.limits.max_record_bytes;
         let uncompressed = stream.take(limit as u64 + 1).read_to_end(&mut self.scratch).map_err(error)?;
