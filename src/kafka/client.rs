@@ -97,7 +97,7 @@ pub fn try_consumer(config: &ClientConfig) -> Result<(), KafkaError> {
     Ok(())
 }
 
-/// Asks a cluster questions, for a group but without joining it. Every call blocks for as long as [`ANSWER`] at most.
+/// Asks a cluster questions, for a group but without joining it. Every call blocks, for ten seconds at most.
 pub struct Observer {
     client: BaseConsumer<Quiet>,
 }
