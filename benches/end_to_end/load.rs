@@ -11,7 +11,7 @@ pub struct Workload {
     pub records: u64,
 }
 
-/// Enough for five seconds and more on two cores.
+/// Enough for three to five seconds on two cores.
 pub const WORKLOADS: [Workload; 3] = [
     Workload { name: "1000 samples, snappy", encoding: Encoding::Snappy, samples_per_record: 1000, records: 40_000 },
     Workload { name: "1000 samples, raw", encoding: Encoding::Raw, samples_per_record: 1000, records: 16_000 },
