@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod dead_letter;
 pub mod delivery;
+pub mod exemplars;
 pub mod kafka;
 pub mod lane;
 pub mod log;

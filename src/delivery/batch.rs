@@ -124,13 +124,13 @@ impl Builder {
 
     /// Whether a record can join without passing the capacity. Anything fits in an empty batch.
     pub fn fits(&self, decoded: &Decoded<'_>, capacity: Capacity) -> bool {
-        if !self.has_content() || decoded.uncompressed == 0 {
+        if !self.has_content() || decoded.message.len() == 0 {
             return true;
         }
         let samples = decoded.found.counts.samples + decoded.found.counts.histograms;
         !self.exclusive
             && !decoded.found.foreign_fields
-            && self.uncompressed + decoded.uncompressed <= capacity.bytes
+            && self.uncompressed + decoded.message.len() <= capacity.bytes
             && self.samples() + samples as usize <= capacity.samples
     }
 
@@ -183,7 +183,7 @@ impl Builder {
         let headers = (!record.headers.is_empty()).then(|| push_headers(&mut self.kept, &record.headers));
         self.entries.push(Entry { offset: record.offset, timestamp: record.timestamp, key, headers, value });
         self.counts += decoded.found.counts;
-        self.uncompressed += decoded.uncompressed;
+        self.uncompressed += decoded.message.len();
         self.exclusive |= decoded.found.foreign_fields;
         self.position = Some(record.offset + 1);
     }

@@ -84,7 +84,7 @@ proptest! {
 
 fn decode(payload: &[u8]) -> Result<usize, DecodeError> {
     let record = record(0, payload, None, vec![]);
-    Decoder::new(LIMITS).decode(&record).map(|decoded| decoded.uncompressed)
+    Decoder::new(LIMITS).decode(&record).map(|decoded| decoded.message.len())
 }
 
 fn reason(payload: &[u8]) -> &'static str {
@@ -118,7 +118,7 @@ fn what_a_record_declares_is_a_hint_and_the_walk_decides() {
         for encoding in encodings {
             let record = record(0, &payload, None, vec![("Content-Encoding", Some(encoding))]);
             let decoded = decoder.decode(&record).expect("real traffic");
-            assert_eq!(decoded.uncompressed, content.len());
+            assert_eq!(decoded.message.len(), content.len());
         }
     }
 }

@@ -1,0 +1,3 @@
+//! Exemplars.
+
+pub mod chunk;
