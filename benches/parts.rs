@@ -69,7 +69,7 @@ fn join(decoder: &mut Decoder, record: &Record<'_>, times: usize) -> usize {
         let decoded = decoder.decode(black_box(record)).expect("a request");
         builder.push(record, &decoded);
     }
-    builder.finish().expect("records were pushed").body().len()
+    builder.finish(0).expect("records were pushed").body().len()
 }
 
 criterion_group!(benches, parts);

@@ -6,6 +6,7 @@
 //! - [`lane`]: one partition's line from record to acknowledgement;
 //! - [`record`]: what a record holds: detection, the walk, what joins it to others;
 //! - [`delivery`]: batches, one attempt, and what follows from its answer;
+//! - [`exemplars`]: what receivers throw away, kept, logged and found again;
 //! - [`dead_letter`]: records that cannot be delivered;
 //! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
 //! - [`config`], [`cli`], [`check`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
@@ -28,6 +29,8 @@ pub mod pipeline;
 pub mod record;
 pub mod status;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// An error and all that caused it, in one line.
 fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -37,4 +40,10 @@ fn error_chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// Milliseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

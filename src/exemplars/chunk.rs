@@ -40,21 +40,40 @@ pub struct Encoder {
     timestamp: i64,
     hashes: RandomState,
     names: Numbered<Range<usize>>,
-    labels: Numbered<(usize, Range<usize>)>,
+    labels: Numbered<Text>,
     series: Numbered<Range<usize>>,
     /// The texts of names and labels, for comparison: in the chunk they may be packed.
     texts: Vec<u8>,
     /// The labels of series, by number.
-    lists: Vec<usize>,
-    /// The labels of the series at hand.
-    list: Vec<usize>,
+    lists: Vec<u32>,
+    /// The hashes of the labels of the series at hand.
+    hashed: Vec<u64>,
 }
 
-/// Things in the order they came; their numbers are found by hash.
+/// A label's name and value, one behind the other.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    start: u32,
+    name: u32,
+    value: u32,
+}
+
+impl Text {
+    fn is(self, texts: &[u8], (name, value): &Label<'_>) -> bool {
+        if (self.name as usize, self.value as usize) != (name.len(), value.len()) {
+            return false;
+        }
+        let text = &texts[self.start as usize..][..name.len() + value.len()];
+        let (known_name, known_value) = text.split_at(name.len());
+        known_name == name.as_bytes() && known_value == value.as_bytes()
+    }
+}
+
+/// Things in the order they came; their numbers are found by hash. A chunk is far smaller than 4 GiB.
 #[derive(Debug)]
 struct Numbered<T> {
     things: Vec<T>,
-    numbers: HashTable<(u64, usize)>,
+    numbers: HashTable<(u64, u32)>,
 }
 
 impl<T> Default for Numbered<T> {
@@ -65,14 +84,14 @@ impl<T> Default for Numbered<T> {
 
 impl<T> Numbered<T> {
     /// The number, from 1, of the thing with this hash for which `is` holds.
-    fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<usize> {
-        let found = self.numbers.find(hash, |(other, number)| *other == hash && is(&self.things[number - 1]));
-        found.map(|(_, number)| *number)
+    fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<u32> {
+        let is = |(other, number): &(u64, u32)| *other == hash && is(&self.things[*number as usize - 1]);
+        self.numbers.find(hash, is).map(|(_, number)| *number)
     }
 
-    fn add(&mut self, hash: u64, thing: T) -> usize {
+    fn add(&mut self, hash: u64, thing: T) -> u32 {
         self.things.push(thing);
-        let number = self.things.len();
+        let number = self.things.len() as u32;
         self.numbers.insert_unique(hash, (hash, number), |(hash, _)| *hash);
         number
     }
@@ -103,63 +122,56 @@ impl Encoder {
     }
 
     fn push_series(&mut self, series: &[Label<'_>]) {
-        let hash = self.hashes.hash_one(series);
-        let Self { series: known, lists, labels, names, texts, .. } = self;
+        // Each text is hashed once, for its label and for the series.
+        self.hashed.clear();
+        self.hashed.extend(series.iter().map(|label| self.hashes.hash_one(label)));
+        let hash = self.hashes.hash_one(&self.hashed);
+        let Self { lists, labels, texts, .. } = &*self;
+        let label_is = |number: &u32, label| labels.things[*number as usize - 1].is(texts, label);
         let is = |list: &Range<usize>| {
             list.len() == series.len()
-                && lists[list.clone()].iter().zip(series).all(|(number, (name, value))| {
-                    let (name_number, text) = &labels.things[number - 1];
-                    texts[text.clone()] == *value.as_bytes()
-                        && texts[names.things[name_number - 1].clone()] == *name.as_bytes()
-                })
+                && lists[list.clone()].iter().zip(series).all(|(number, label)| label_is(number, label))
         };
-        if let Some(number) = known.find(hash, is) {
-            push_varint(&mut self.bytes, number as u64);
+        if let Some(number) = self.series.find(hash, is) {
+            push_varint(&mut self.bytes, number.into());
             return;
         }
         self.bytes.push(0);
         push_varint(&mut self.bytes, series.len() as u64);
-        for (name, value) in series {
-            self.push_label(name, value);
-        }
         let start = self.lists.len();
-        self.lists.append(&mut self.list);
+        for (index, label) in series.iter().enumerate() {
+            let number = self.push_label(label, self.hashed[index]);
+            self.lists.push(number);
+        }
         self.series.add(hash, start..self.lists.len());
     }
 
-    fn push_label(&mut self, name: &str, value: &str) {
-        let hash = self.hashes.hash_one((name, value));
-        let Self { names, texts, .. } = self;
-        let is = |(number, text): &(usize, Range<usize>)| {
-            texts[text.clone()] == *value.as_bytes() && texts[names.things[number - 1].clone()] == *name.as_bytes()
-        };
-        let number = match self.labels.find(hash, is) {
-            Some(number) => {
-                push_varint(&mut self.bytes, number as u64);
-                number
-            }
-            None => {
-                self.bytes.push(0);
-                let name = self.push_name(name);
-                push_content(&mut self.bytes, value);
-                let text = append(&mut self.texts, value);
-                self.labels.add(hash, (name, text))
-            }
-        };
-        self.list.push(number);
+    fn push_label(&mut self, label: &Label<'_>, hash: u64) -> u32 {
+        if let Some(number) = self.labels.find(hash, |text| text.is(&self.texts, label)) {
+            push_varint(&mut self.bytes, number.into());
+            return number;
+        }
+        let (name, value) = label;
+        self.bytes.push(0);
+        self.push_name(name);
+        push_content(&mut self.bytes, value);
+        let text = Text { start: self.texts.len() as u32, name: name.len() as u32, value: value.len() as u32 };
+        self.texts.extend_from_slice(name.as_bytes());
+        self.texts.extend_from_slice(value.as_bytes());
+        self.labels.add(hash, text)
     }
 
-    fn push_name(&mut self, name: &str) -> usize {
+    fn push_name(&mut self, name: &str) {
         let hash = self.hashes.hash_one(name);
-        let texts = &self.texts;
-        if let Some(number) = self.names.find(hash, |text| texts[text.clone()] == *name.as_bytes()) {
-            push_varint(&mut self.bytes, number as u64);
-            return number;
+        if let Some(number) = self.names.find(hash, |text| self.texts[text.clone()] == *name.as_bytes()) {
+            push_varint(&mut self.bytes, number.into());
+            return;
         }
         self.bytes.push(0);
         push_content(&mut self.bytes, name);
-        let text = append(&mut self.texts, name);
-        self.names.add(hash, text)
+        let start = self.texts.len();
+        self.texts.extend_from_slice(name.as_bytes());
+        self.names.add(hash, start..self.texts.len());
     }
 
     /// How many exemplars are in.
@@ -191,12 +203,6 @@ impl Encoder {
     }
 }
 
-fn append(texts: &mut Vec<u8>, text: &str) -> Range<usize> {
-    let start = texts.len();
-    texts.extend_from_slice(text.as_bytes());
-    start..texts.len()
-}
-
 fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -210,7 +216,7 @@ fn push_content(bytes: &mut Vec<u8>, text: &str) {
     let start = bytes.len();
     if text.len() >= 8 && text.len().is_multiple_of(2) {
         push_varint(bytes, text.len() as u64 | 1);
-        if push_packed(bytes, text).is_some() {
+        if push_packed(bytes, text) {
             return;
         }
         bytes.truncate(start);
@@ -219,22 +225,29 @@ fn push_content(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-/// `None`, after some of it, if it is anything but lower-case hexadecimal digits.
-fn push_packed(bytes: &mut Vec<u8>, text: &str) -> Option<()> {
+/// Whether it was nothing but lower-case hexadecimal digits; else what has been pushed is meaningless.
+fn push_packed(bytes: &mut Vec<u8>, text: &str) -> bool {
     let (pairs, _) = text.as_bytes().as_chunks();
-    for [high, low] in pairs {
-        bytes.push(digit(*high)? << 4 | digit(*low)?);
-    }
-    Some(())
+    let mut all = 0;
+    bytes.extend(pairs.iter().map(|[high, low]| {
+        let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+        all |= high | low;
+        high << 4 | low
+    }));
+    all < 16
 }
 
-fn digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// What a byte is worth as a lower-case hexadecimal digit; 16 if it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        digits[HEXADECIMAL[digit] as usize] = digit as u8;
+        digit += 1;
     }
-}
+    digits
+};
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 /// Why a record of the log is not a chunk. Its checksums were right, so it was never one, or a bug wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -346,7 +359,7 @@ impl<'a> Decoder<'a> {
         }
         let mut text = String::with_capacity(2 * bytes.len());
         for byte in bytes {
-            text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+            text.extend([byte >> 4, byte & 15].map(|digit| char::from(HEXADECIMAL[usize::from(digit)])));
         }
         Some(Cow::Owned(text))
     }

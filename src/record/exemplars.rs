@@ -121,31 +121,32 @@ struct Entry {
 }
 
 /// A label's name or value is not UTF-8, so nothing could ask for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotUtf8;
+struct NotUtf8;
 
 impl<'a> Series<'a> {
-    /// Reads a series as [`Taken::series`] gives it. Exemplars whose labels are not UTF-8 are left out; how many.
-    ///
-    /// # Errors
-    /// If the series' own labels are not UTF-8. Its exemplars can be counted and not be found.
-    pub fn read(&mut self, series: &'a [u8]) -> Result<usize, NotUtf8> {
+    /// Reads a series as [`Taken::series`] gives it. Exemplars with labels that are not UTF-8, their own or their series',
+    /// are left out; how many.
+    pub fn read(&mut self, series: &'a [u8]) -> usize {
         self.labels.clear();
         self.exemplars.clear();
         self.exemplar_labels.clear();
-        let (mut rest, mut utf8, mut left_out) = (Reader(series), Ok(()), 0);
+        let (mut rest, mut utf8, mut left_out) = (Reader(series), true, 0);
         while let Some(field) = sound(rest.key()) {
             let message = sound(rest.bytes());
             match field {
                 LABELS => match read_label(message) {
                     Ok(label) => self.labels.push(label),
-                    Err(error) => utf8 = Err(error),
+                    Err(NotUtf8) => utf8 = false,
                 },
                 _ => left_out += usize::from(self.read_exemplar(message).is_err()),
             }
         }
+        if !utf8 {
+            left_out += self.exemplars.len();
+            self.exemplars.clear();
+        }
         canonical(&mut self.labels, 0);
-        utf8.map(|()| left_out)
+        left_out
     }
 
     fn read_exemplar(&mut self, message: &'a [u8]) -> Result<(), NotUtf8> {
@@ -264,7 +265,7 @@ mod tests {
         let mut series = Series::default();
         for bytes in taken.series() {
             assert!(bytes.len() < 120, "samples are left out");
-            assert_eq!(series.read(bytes), Ok(0));
+            assert_eq!(series.read(bytes), 0);
             assert_eq!(series.labels(), [("__name__", "x"), ("job", "shop")]);
             let exemplars: Vec<Exemplar<'_>> = series.exemplars().collect();
             let [first, second] = exemplars.as_slice() else { panic!("two: {series:?}") };
@@ -287,7 +288,7 @@ mod tests {
         let taken = taken(&v1::WriteRequest { timeseries, ..v1::WriteRequest::default() });
         let mut read = Series::default();
         let results: Vec<_> = taken.series().map(|bytes| (read.read(bytes), read.exemplars().len())).collect();
-        assert_eq!(results, [(Ok(1), 2), (Err(NotUtf8), 2)]);
+        assert_eq!(results, [(1, 2), (3, 0)]);
     }
 
     #[test]
@@ -311,7 +312,7 @@ mod tests {
         taken.take(&message, &found);
         let bytes = taken.series().next().expect("one series");
         let mut series = Series::default();
-        assert_eq!(series.read(bytes), Ok(0));
+        assert_eq!(series.read(bytes), 0);
         assert_eq!(series.labels(), [("a", "1"), ("b", "2")]);
         assert_eq!(series.exemplars().len(), 1);
     }

@@ -67,7 +67,7 @@ proptest! {
             let decoded = decoder.decode(record).expect("real traffic");
             builder.push(record, &decoded);
         }
-        let batch = builder.finish().expect("records were pushed");
+        let batch = builder.finish(0).expect("records were pushed");
 
         prop_assert_eq!(plain(&batch.body()), contents.concat());
         let mut room = Vec::new();
@@ -103,7 +103,7 @@ fn tiny_records_in_every_format_join_too() {
         let record = record(offset as i64, payload, None, vec![]);
         builder.push(&record, &decoder.decode(&record).expect("a small request"));
     }
-    let batch = builder.finish().expect("records were pushed");
+    let batch = builder.finish(0).expect("records were pushed");
     assert_eq!(plain(&batch.body()), tiny.repeat(4000));
     assert_eq!(batch.counts().samples, 4000);
 }
