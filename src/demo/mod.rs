@@ -6,6 +6,7 @@
 //! directory.
 
 mod broker;
+mod chance;
 mod receiver;
 mod screen;
 mod shop;

@@ -6,6 +6,7 @@
 use fastrand::Rng;
 use proto::remote_write::{Exemplar, Label, Sample, TimeSeries, WriteRequest};
 
+use super::chance::{log_normal, poisson, word};
 use super::spike::{SLOW, Spike};
 
 /// How many pods the shop has.
@@ -259,31 +260,9 @@ fn bucket(latency: f64) -> usize {
     BUCKETS.iter().position(|(_, limit)| latency <= *limit).expect("the last one has no limit")
 }
 
-/// Letters and digits as Kubernetes makes names of them.
-fn word(random: &mut Rng, length: usize) -> String {
-    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    (0..length).map(|_| char::from(LETTERS[random.usize(..LETTERS.len())])).collect()
-}
-
-/// How often something happens that happens so often on average (Knuth; fit for small averages).
-fn poisson(average: f64, random: &mut Rng) -> usize {
-    let (limit, mut product, mut count) = ((-average).exp(), random.f64(), 0);
-    while product > limit {
-        product *= random.f64();
-        count += 1;
-    }
-    count
-}
-
 fn slow_latency(random: &mut Rng) -> f64 {
     let drawn = std::iter::repeat_with(|| log_normal(3.0, 0.5, random)).find(|drawn| SLOW.contains(drawn));
     drawn.expect("most are within the range")
-}
-
-/// A number around a median, never negative, sometimes much larger (Box and Muller).
-fn log_normal(median: f64, sigma: f64, random: &mut Rng) -> f64 {
-    let normal = (-2.0 * (1.0 - random.f64()).ln()).sqrt() * (std::f64::consts::TAU * random.f64()).cos();
-    median * (sigma * normal).exp()
 }
 
 #[cfg(test)]
