@@ -3,6 +3,7 @@
 //! end.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -51,11 +52,24 @@ pub enum BridgeError {
 /// # Errors
 /// If it cannot start, or something ends that a restart may mend. Kafka holds what was not delivered.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), BridgeError> {
+    run_and_tell(config, shutdown, |_| {}).await
+}
+
+/// [`run`], which also tells what `http.listen` has become, port 0 being any, once connections are accepted there.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_and_tell(
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), BridgeError> {
     let config = Arc::new(config);
     let (metrics, status) = (Arc::new(Metrics::new()), Status::default());
     let dead_letters = DeadLetters::open(&config.dead_letter, status.clone(), &metrics)?;
     let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics)?;
     let server = api::Server::bind(&config.http, Arc::clone(&metrics), status.clone(), exemplars.clone()).await?;
+    listening(server.address());
     let shared = Shared {
         buffered_bytes: metrics.buffered_bytes.clone(),
         config: Arc::clone(&config),

@@ -9,6 +9,7 @@
 //! - [`exemplars`]: what receivers throw away, kept, logged and found again;
 //! - [`dead_letter`]: records that cannot be delivered;
 //! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
+//! - [`demo`]: the same between a mock broker with lifelike traffic and a receiver, all in one process;
 //! - [`config`], [`cli`], [`check`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
 //!
 //! `ARCHITECTURE.md` says why it is so, and which test holds which promise.
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod dead_letter;
 pub mod delivery;
+pub mod demo;
 pub mod exemplars;
 pub mod kafka;
 pub mod lane;

@@ -58,6 +58,11 @@ impl Server {
         Ok(Self { listener, metrics, status, exemplars })
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("it is bound")
+    }
+
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.exemplars)));

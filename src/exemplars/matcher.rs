@@ -187,3 +187,79 @@ fn build(hir: &Hir, pattern: &str) -> Result<Regex, MatcherError> {
         .build()
         .map_err(|_| MatcherError::TooLarge { pattern: pattern.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matcher(op: Op, value: &str) -> Matcher {
+        Matcher::new("job", op, value).expect("a matcher")
+    }
+
+    #[test]
+    fn compares_as_prometheus_does() {
+        // An absent label is an empty one.
+        let cases = [
+            (Op::Equal, "a", "a", true),
+            (Op::Equal, "a", "ab", false),
+            (Op::Equal, "", "", true),
+            (Op::NotEqual, "a", "", true),
+            (Op::NotEqual, "a", "a", false),
+            (Op::Match, "a|b", "b", true),
+            (Op::Match, "a|b", "ab", false),
+            (Op::Match, "a.*", "a\nb", true),
+            (Op::Match, "a.+", "a", false),
+            (Op::Match, ".*", "", true),
+            (Op::Match, ".+", "", false),
+            (Op::Match, "a.*b", "ab", true),
+            (Op::Match, "a.*b", "bab", false),
+            (Op::NoMatch, "a|b", "", true),
+            (Op::NoMatch, "a.*", "ab", false),
+            (Op::NoMatch, "a.*b", "ac", true),
+        ];
+        for (op, value, label, expected) in cases {
+            assert_eq!(matcher(op, value).matches(label), expected, "{op}{value:?} on {label:?}");
+        }
+    }
+
+    #[test]
+    fn candidates_leave_negation_aside() {
+        for (plain, negated) in [(Op::Equal, Op::NotEqual), (Op::Match, Op::NoMatch)] {
+            for op in [plain, negated] {
+                assert_eq!(matcher(op, "a").candidates(), Candidates::Values(&["a".to_owned()]));
+            }
+        }
+        assert_eq!(matcher(Op::Match, "b|a").candidates(), Candidates::Values(&["a".to_owned(), "b".to_owned()]));
+        assert_eq!(matcher(Op::NoMatch, "ab.*c").candidates(), Candidates::Prefix("ab"));
+        assert_eq!(matcher(Op::Match, "(?i)abcdefghijklm").candidates(), Candidates::Prefix(""));
+    }
+
+    #[test]
+    fn compiles_only_what_must_be_searched() {
+        for literal in ["a", "a|b", "(?:a|b)c", "abc.*", ".*", ".+", "^a$", r"a\.b"] {
+            assert!(!matcher(Op::Match, literal).is_compiled(), "{literal}");
+        }
+        assert!(matcher(Op::Match, ".*a").is_compiled());
+    }
+
+    #[test]
+    fn errors_name_the_pattern_and_the_character() {
+        let text = |name: &str, value: &str| Matcher::new(name, Op::Match, value).expect_err(value).to_string();
+        assert_eq!(text("", "a"), "a matcher needs a label name");
+        assert_eq!(
+            text("a", "é(?=b)"),
+            "error parsing regexp at character 2 of \"é(?=b)\": \
+            invalid or unsupported Perl syntax: \"(?=\""
+        );
+        assert_eq!(
+            text("a", r"\pL{500}"),
+            "regexp \"\\\\pL{500}\" is too large: compiled it takes more than 1048576 bytes"
+        );
+    }
+
+    #[test]
+    fn shows_itself_as_in_a_selector() {
+        assert_eq!(matcher(Op::NoMatch, "a\"b").to_string(), r#"job!~"a\"b""#);
+        assert_eq!(Matcher::new("a b", Op::Equal, "c").map(|m| m.to_string()), Ok(r#""a b"="c""#.to_owned()));
+    }
+}

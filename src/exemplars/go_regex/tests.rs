@@ -162,7 +162,7 @@ fn caps_what_an_expression_may_take() {
         let alternatives = format!("{}a{}", "(b|c".repeat(50), "d*)?".repeat(50));
         assert!(!matcher(&alternatives).matches("a"));
     };
-    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(check).expect("a thread");
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(check).expect("a thread");
     thread.join().expect("no overflow");
     assert_eq!(parse(&"a".repeat(16385)).map_err(|error| error.problem), Err(Problem::Length));
     assert_eq!(parse(&r"\pL".repeat(1000)).map_err(|error| error.problem), Err(Problem::Ranges));

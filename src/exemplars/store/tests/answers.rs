@@ -54,23 +54,3 @@ fn answers_what_was_there_when_asked() {
     let rest: Vec<_> = answer(selected).into_iter().map(|(labels, _)| labels[0].1.clone()).collect();
     assert!(rest.ends_with(&["3".into(), "4".into(), "5".into()]), "{rest:?}");
 }
-
-#[test]
-fn a_long_series_is_read_on_while_it_is_written() {
-    for max_per_series in [None, Some(20)] {
-        let store = Store::new(Bounds { max_per_series, ..bounds(20) });
-        let series = [("a", "1")];
-        (0..20).for_each(|timestamp| assert_eq!(insert(&store, &series, &[], timestamp), Ok(())));
-        let selected = store.select::<[Matcher; 0]>(&[[]], i64::MIN, i64::MAX);
-        std::thread::scope(|scope| {
-            let writing = store.clone();
-            scope.spawn(move || {
-                for timestamp in 20..40 {
-                    assert_eq!(insert(&writing, &series, &[], timestamp), Ok(()));
-                }
-            });
-            let read: Vec<i64> = answer(selected).iter().flat_map(|(_, read)| read.iter().map(|read| read.1)).collect();
-            assert!(read.is_sorted_by(|a, b| a < b) && read.iter().all(|&timestamp| timestamp < 20), "{read:?}");
-        });
-    }
-}

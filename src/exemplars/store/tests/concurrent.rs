@@ -41,6 +41,24 @@ fn what_is_read_while_ids_change_belongs_together() {
     }
 }
 
+/// A query comes back to the middle of a long series, the beginning of which is evicted in the meantime.
+#[test]
+fn a_long_series_is_read_on_while_it_is_evicted() {
+    for round in 0..200 {
+        let store = Store::new(Bounds { max_per_series: (round % 2 == 0).then_some(300), ..bounds(300) });
+        let series = [("a", "1")];
+        (0..300).for_each(|timestamp| assert_eq!(insert(&store, &series, &[], timestamp), Ok(())));
+        let selected = store.select::<[Matcher; 0]>(&[[]], i64::MIN, i64::MAX);
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| (300..550).for_each(|timestamp| assert_eq!(insert(&store, &series, &[], timestamp), Ok(()))));
+            let read: Vec<i64> = answer(selected).iter().flat_map(|(_, read)| read.iter().map(|read| read.1)).collect();
+            assert!(read.is_sorted_by(|a, b| a < b), "{read:?}");
+            assert!(read.ends_with(&(250..300).collect::<Vec<_>>()), "what is held all the while: {read:?}");
+        });
+    }
+}
+
 fn belongs_together((labels, exemplars): &(Labels, Vec<Plain>)) {
     let number = &labels[0].1[1..];
     assert!(labels.iter().all(|(_, value)| value[1..] == *number), "{labels:?}");

@@ -20,7 +20,8 @@ fn series() -> impl Strategy<Value = Labels> {
     let sorted = (value(), value(), value(), value())
         .prop_map(|(a, b, c, d)| owned(&[("__name__", a), ("le", b), ("service.name", c), ("ö", d)]));
     let any = vec((select(&["a", "b", "é"][..]), value()), 0..4).prop_map(|labels| owned(&labels));
-    prop_oneof![20 => sorted, 1 => any]
+    let few = select(&["a", "b", "ab"][..]).prop_map(|value| owned(&[("__name__", "m"), ("le", value)]));
+    prop_oneof![30 => few, 20 => sorted, 1 => any]
 }
 
 /// Texts of up to 130 characters, ids among them.
