@@ -8,7 +8,7 @@
 //! - [`delivery`]: batches, one attempt, and what follows from its answer;
 //! - [`dead_letter`]: records that cannot be delivered;
 //! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
-//! - [`config`], [`cli`], [`check`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
+//! - [`config`], [`cli`], [`check`], [`wal_command`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
 //!
 //! `ARCHITECTURE.md` says why it is so, and which test holds which promise.
 
@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod status;
+pub mod wal_command;
 
 /// An error and all that caused it, in one line.
 fn error_chain(error: &dyn std::error::Error) -> String {

@@ -11,7 +11,7 @@
 //! - [`fs`]: the few calls made on the file system, as a trait, so that tests can fail any of them;
 //! - `fragment`: a file as blocks of fragments, each checked on its own;
 //! - `record`: records split into fragments and put together again, with what is damaged in between;
-//! - `segment`: a file's name and header, and what a directory holds;
+//! - `segment`: a file's name and header, and what a directory holds: [`segments`];
 //! - `extent`: what the segments of a directory say of each other;
 //! - `home`: the writer's directory, held and locked, and whether it is still where it was;
 //! - [`Reader`]: records across segments, damage told from a torn tail; takes no lock;
@@ -105,4 +105,5 @@ pub use log::Log;
 pub use options::{BLOCK_BYTES, MAX_RECORD_BYTES, Options};
 pub use position::{ParsePositionError, Position};
 pub use reader::Reader;
+pub use segment::{SegmentFile, segments};
 pub use sync::PendingSync;
