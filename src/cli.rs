@@ -31,7 +31,7 @@ Examples:
   exemplar-bridge --config /etc/exemplar-bridge.json check
   exemplar-bridge config > config.json
   exemplar-bridge dead-letter list --json | jq .reason
-  exemplar-bridge wal verify data/dead-letter
+  exemplar-bridge wal verify
 
 Exit codes:
   0  fine
@@ -143,8 +143,8 @@ enum WalCommand {
     Inspect {
         #[command(flatten)]
         settings: Settings,
-        /// The log's directory
-        directory: PathBuf,
+        /// The log's directory [default: wal.directory]
+        directory: Option<PathBuf>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -153,8 +153,8 @@ enum WalCommand {
     Verify {
         #[command(flatten)]
         settings: Settings,
-        /// The log's directory
-        directory: PathBuf,
+        /// The log's directory [default: wal.directory]
+        directory: Option<PathBuf>,
     },
 }
 
@@ -220,15 +220,15 @@ pub enum Task {
     },
     /// Show what a log is made of.
     InspectLog {
-        /// The log.
-        directory: PathBuf,
+        /// The log, if it is not the configured one.
+        directory: Option<PathBuf>,
         /// As JSON lines.
         json: bool,
     },
     /// Read all of a log and say whether it is sound.
     VerifyLog {
-        /// The log.
-        directory: PathBuf,
+        /// The log, if it is not the configured one.
+        directory: Option<PathBuf>,
     },
 }
 
@@ -426,7 +426,8 @@ mod tests {
 
     #[test]
     fn a_log_is_named_by_its_directory() {
-        let directory = PathBuf::from("data/wal");
+        assert_eq!(task("wal verify"), Task::VerifyLog { directory: None });
+        let directory = Some(PathBuf::from("data/wal"));
         assert_eq!(task("wal verify data/wal"), Task::VerifyLog { directory: directory.clone() });
         assert_eq!(task("wal inspect data/wal"), Task::InspectLog { directory: directory.clone(), json: false });
         assert_eq!(task("wal inspect data/wal --json"), Task::InspectLog { directory, json: true });
@@ -445,8 +446,6 @@ mod tests {
             "dead-letter show a/1/2 --value --json",
             "wal",
             "wal repair data/wal",
-            "wal verify",
-            "wal inspect",
         ] {
             let error = cli(line).expect_err(line);
             assert_eq!(error.exit_code(), Exit::Configuration as i32, "{line}: {error}");

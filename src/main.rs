@@ -47,8 +47,14 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
             let directory = directory.unwrap_or(config.dead_letter.directory);
             dead_letter::show(&directory, &which, form, &mut out)?;
         }
-        Task::InspectLog { directory, json } => return Ok(wal_command::inspect(&directory, json, &mut out)?),
-        Task::VerifyLog { directory } => return Ok(wal_command::verify(&directory, &mut out)?),
+        Task::InspectLog { directory, json } => {
+            let directory = directory.unwrap_or(config.wal.directory);
+            return Ok(wal_command::inspect(&directory, json, &mut out)?);
+        }
+        Task::VerifyLog { directory } => {
+            let directory = directory.unwrap_or(config.wal.directory);
+            return Ok(wal_command::verify(&directory, &mut out)?);
+        }
         Task::Check => {
             install_crypto();
             let runtime = runtime()?;

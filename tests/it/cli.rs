@@ -100,7 +100,15 @@ async fn check_finds_nothing_wrong_and_changes_nothing() {
     let answer = check(directory.path(), &config).await;
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.text().lines().all(|line| line.starts_with("ok ")), "{}", answer.text());
-    for said in ["configuration", "brokers at", "topic metrics: 3 partitions", "offsets", "receiver default", "data/"] {
+    for said in [
+        "configuration",
+        "brokers at",
+        "topic metrics: 3 partitions",
+        "offsets",
+        "receiver default",
+        "data/dead-letter",
+        "data/wal",
+    ] {
         assert!(answer.text().contains(said), "{said} is not in {}", answer.text());
     }
 
