@@ -168,12 +168,12 @@ impl Index {
     /// Bytes allocated; for bitmaps and the order of values an estimate.
     pub(super) fn bytes(&self) -> usize {
         let tables = self.names.bytes() + self.pairs.bytes() + self.names_by_text.bytes() + self.pairs_by_text.bytes();
-        // Two bytes for an entry of a bitmap, at most 8 KiB for 65,536; four for the place among the sorted values.
+        // Two bytes for an entry of a bitmap, at most 8 KiB for 65,536; twelve for the place among the sorted values.
         // And some 16 that an allocation costs beside its text.
         tables
             + self.text_bytes
             + (self.names.len() + self.pairs.len()) * 16
-            + self.pairs.len() * 6
+            + self.pairs.len() * 14
             + self.names.len() * (self.all.len() as usize).div_ceil(8)
     }
 
