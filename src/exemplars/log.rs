@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wal::Position;
 
-use super::chunk::Encoder;
+use super::chunk::{Encoder, Text, Texts};
 use super::queue::Queue;
-use super::store::{Label, Store};
+use super::store::{Label, Mark, Store};
 use crate::config;
 use crate::metrics::ExemplarMetrics;
-use crate::record::exemplars::Exemplar;
 use crate::status::{Severity, Status};
 
 /// A chunk is appended when it has grown to this, and at every sync.
@@ -257,17 +256,17 @@ impl LogWriter {
     fn begin_anew(&mut self) {
         let arrival = self.store.inserted();
         let mut selected = self.store.select(&[[].as_slice()], i64::MIN, i64::MAX);
-        let (mut chunks, mut encoder) = (VecDeque::new(), Encoder::default());
+        let (mut chunks, mut encoder, mut texts) = (VecDeque::new(), Encoder::default(), Texts::default());
         let sequence = self.progress.appended;
         while let Some(series) = selected.next_series() {
             let labels: Vec<Label<'_>> = series.labels().collect();
+            let mut mark = Mark::default();
             for exemplar in series.exemplars() {
-                let texts: Vec<(&str, String)> =
-                    exemplar.labels().map(|(name, value)| (name, value.to_string())).collect();
-                let own: Vec<Label<'_>> = texts.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let exemplar = Exemplar { labels: &own, timestamp: exemplar.timestamp, value: exemplar.value };
-                encoder.push(&labels, &exemplar);
+                let (timestamp, value) = (exemplar.timestamp, exemplar.value);
+                let own = exemplar.labels();
+                encoder.push(&mut Text { texts: &mut texts, mark: &mut mark, series: &labels, timestamp, value, own });
                 if encoder.len() >= CHUNK_BYTES {
+                    texts.clear();
                     chunks.push_back(Chunk { again: true, ..Chunk::of(&mut encoder, arrival, sequence) });
                 }
             }

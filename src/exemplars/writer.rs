@@ -5,13 +5,16 @@ use std::sync::Arc;
 use super::chunk::Encoder;
 use super::log::{CHUNK_BYTES, Chunk, Logger};
 use super::queue::{Item, Queue};
-use super::store::Store;
+use super::store::{Refusal, Store};
 use crate::metrics::ExemplarMetrics;
 use crate::now;
-use crate::record::exemplars::{Series, Taken};
+use crate::record::exemplars::{Exemplars, NotUtf8, Taken, read_labels};
 
 /// The ring's lock is given back to queries after so many exemplars.
 const BURST: usize = 1024;
+
+/// Why exemplars are refused that never come to the ring.
+const NOT_UTF8: &str = "not_utf8";
 
 /// What the writer's thread owns.
 pub(super) struct Writer {
@@ -45,28 +48,36 @@ impl Writer {
 
     fn insert(&mut self, taken: &Taken) {
         let mut all = taken.series().peekable();
-        let mut series = Series::default();
+        let (mut labels, mut exemplars) = (Vec::new(), Exemplars::default());
         while all.peek().is_some() {
             let (mut accepted, mut burst) = (0, 0);
             let mut ring = self.store.writer(now());
             while burst < BURST
                 && self.chunk.len() < CHUNK_BYTES
-                && let Some(bytes) = all.next()
+                && let Some(series) = all.next()
             {
-                self.metrics.refused("not_utf8", series.read(bytes));
-                burst += 1 + series.exemplars().len();
-                let mut place = match ring.series(series.labels()) {
+                self.metrics.refused(NOT_UTF8, exemplars.read(series.exemplars));
+                burst += 1 + exemplars.len();
+                let key = ring.key(series.labels);
+                let place = match ring.known(key) {
+                    Some(place) => Ok(place),
+                    None => match read_labels(series.labels, &mut labels) {
+                        Ok(()) => ring.series_with_key(key, &labels).map_err(Refusal::reason),
+                        Err(NotUtf8) => Err(NOT_UTF8),
+                    },
+                };
+                let mut place = match place {
                     Ok(place) => place,
-                    Err(refusal) => {
-                        self.metrics.refused(refusal.reason(), series.exemplars().len());
+                    Err(reason) => {
+                        self.metrics.refused(reason, exemplars.len());
                         continue;
                     }
                 };
-                for exemplar in series.exemplars() {
+                for exemplar in exemplars.iter() {
                     match place.insert(exemplar.labels, exemplar.timestamp, exemplar.value) {
-                        Ok(()) => {
+                        Ok(mut inserted) => {
                             accepted += 1;
-                            self.chunk.push(series.labels(), &exemplar);
+                            self.chunk.push(&mut inserted);
                         }
                         Err(refusal) => self.metrics.refused(refusal.reason(), 1),
                     }

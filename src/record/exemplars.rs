@@ -1,5 +1,5 @@
 //! Exemplars on their way out of a record: the series that carry them are copied, without samples, while the record is
-//! at hand, and read where there is time for it.
+//! at hand, and read where there is time for it; the labels only if nobody knows them.
 //!
 //! Only what the walk has accepted comes here, so the structure is known to be sound. UTF-8 is judged here, because the
 //! walk leaves it to the receiver.
@@ -17,7 +17,7 @@ const HISTOGRAMS: u32 = key(4, LEN);
 /// The copies of series that carry exemplars, of one record after another.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Each is a `TimeSeries` message without samples, after its length in four bytes.
+    /// Each is the labels and the exemplars of a `TimeSeries` message, after the length of either in four bytes.
     bytes: Vec<u8>,
     exemplars: u64,
 }
@@ -27,11 +27,11 @@ impl Taken {
     pub fn take(&mut self, message: &[u8], found: &Found) {
         for range in &found.exemplar_series {
             let start = self.bytes.len();
-            self.bytes.extend_from_slice(&[0; 4]);
-            copy_without_samples(&message[range.clone()], &mut self.bytes).expect("the walk has accepted the series");
+            self.bytes.extend_from_slice(&[0; 8]);
+            let labels = sound(copy(&message[range.clone()], &mut self.bytes));
             // A record is bounded by `limits`, far below 4 GiB.
-            let len = (self.bytes.len() - start - 4) as u32;
-            self.bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+            let lens = [labels, self.bytes.len() - start - 8 - labels].map(|len| (len as u32).to_le_bytes());
+            self.bytes[start..start + 8].copy_from_slice(lens.as_flattened());
         }
         self.exemplars += found.counts.exemplars;
     }
@@ -51,42 +51,85 @@ impl Taken {
         self.bytes.capacity()
     }
 
-    /// The series in the order they were taken; each is for [`Series::read`].
-    pub fn series(&self) -> impl Iterator<Item = &[u8]> {
+    /// The series in the order they were taken.
+    pub fn series(&self) -> impl Iterator<Item = Copied<'_>> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || {
-            let (len, after) = rest.split_first_chunk()?;
-            let (series, after) = after.split_at(u32::from_le_bytes(*len) as usize);
+            let (lens, after) = rest.split_first_chunk::<8>()?;
+            let [labels, exemplars] =
+                [0, 4].map(|at| u32::from_le_bytes([0, 1, 2, 3].map(|byte| lens[at + byte])) as usize);
+            let (labels, after) = after.split_at(labels);
+            let (exemplars, after) = after.split_at(exemplars);
             rest = after;
-            Some(series)
+            Some(Copied { labels, exemplars })
         })
     }
 }
 
-/// Copies whatever is not a sample in runs that are as long as possible: most series consist of one.
-fn copy_without_samples(series: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
-    let mut rest = Reader(series);
-    let mut copied = 0;
-    loop {
-        let start = series.len() - rest.0.len();
-        let Some(key) = rest.key()? else { break };
-        match key {
-            LABELS | EXEMPLARS => drop(rest.bytes()?),
-            other => {
-                skip(&mut rest, other)?;
-                out.extend_from_slice(&series[copied..start]);
-                copied = series.len() - rest.0.len();
-            }
-        }
-    }
-    out.extend_from_slice(&series[copied..]);
-    Ok(())
+/// A series as it was sent, less its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied<'a> {
+    /// The fields that are labels: for [`read_labels`]. The same bytes are the same labels.
+    pub labels: &'a [u8],
+    /// The fields that are exemplars: for [`Exemplars::read`].
+    pub exemplars: &'a [u8],
 }
 
-fn skip(rest: &mut Reader<'_>, key: u32) -> Result<(), WireError> {
-    match key {
-        SAMPLES | HISTOGRAMS => rest.bytes().map(drop),
-        other => rest.skip_unknown(other),
+/// Copies a series' labels and then its exemplars; how many bytes the labels are.
+fn copy(series: &[u8], out: &mut Vec<u8>) -> Result<usize, WireError> {
+    let mut rest = Reader(series);
+    let labels = loop {
+        let start = series.len() - rest.0.len();
+        match rest.key()? {
+            Some(LABELS) => drop(rest.bytes()?),
+            _ => break start,
+        }
+    };
+    // As everybody writes them: labels first.
+    let start = out.len();
+    out.extend_from_slice(&series[..labels]);
+    let mut rest = Reader(&series[labels..]);
+    while !rest.0.is_empty() {
+        let field = rest.0;
+        match rest.key()? {
+            Some(EXEMPLARS) => {
+                rest.bytes()?;
+                out.extend_from_slice(&field[..field.len() - rest.0.len()]);
+            }
+            Some(SAMPLES | HISTOGRAMS) => drop(rest.bytes()?),
+            Some(LABELS) => {
+                out.truncate(start);
+                return copy_scattered(series, out);
+            }
+            Some(other) => rest.skip_unknown(other)?,
+            None => {}
+        }
+    }
+    Ok(labels)
+}
+
+/// The same, whatever the order of the fields.
+#[cold]
+fn copy_scattered(series: &[u8], out: &mut Vec<u8>) -> Result<usize, WireError> {
+    let start = out.len();
+    copy_fields(LABELS, series, out)?;
+    let labels = out.len() - start;
+    copy_fields(EXEMPLARS, series, out)?;
+    Ok(labels)
+}
+
+fn copy_fields(wanted: u32, series: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+    let mut rest = Reader(series);
+    loop {
+        let field = rest.0;
+        match rest.key()? {
+            None => return Ok(()),
+            Some(LABELS | SAMPLES | EXEMPLARS | HISTOGRAMS) => drop(rest.bytes()?),
+            Some(other) => rest.skip_unknown(other)?,
+        }
+        if Reader(field).key()? == Some(wanted) {
+            out.extend_from_slice(&field[..field.len() - rest.0.len()]);
+        }
     }
 }
 
@@ -104,78 +147,85 @@ pub struct Exemplar<'a> {
     pub value: f64,
 }
 
-/// A series that carries exemplars, read from its copy; reused for its allocations.
+/// The exemplars of a series, read from their copy; reused for its allocations.
 #[derive(Debug, Default)]
-pub struct Series<'a> {
-    labels: Vec<Label<'a>>,
+pub struct Exemplars<'a> {
     exemplars: Vec<Entry>,
-    exemplar_labels: Vec<Label<'a>>,
+    labels: Vec<Label<'a>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// In `exemplar_labels`.
+    /// In [`Exemplars::labels`].
     labels: Range<usize>,
     timestamp: i64,
     value: f64,
 }
 
 /// A label's name or value is not UTF-8, so nothing could ask for it.
-struct NotUtf8;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUtf8;
 
-impl<'a> Series<'a> {
-    /// Reads a series as [`Taken::series`] gives it. Exemplars with labels that are not UTF-8, their own or their series',
-    /// are left out; how many.
-    pub fn read(&mut self, series: &'a [u8]) -> usize {
-        self.labels.clear();
+/// Reads the labels of a series, as they were copied, instead of those in `labels`: sorted by name, those without a value
+/// left out.
+///
+/// # Errors
+///
+/// If one is not UTF-8: then nobody can ask for the series' exemplars.
+pub fn read_labels<'a>(copied: &'a [u8], labels: &mut Vec<Label<'a>>) -> Result<(), NotUtf8> {
+    labels.clear();
+    let mut rest = Reader(copied);
+    while sound(rest.key()).is_some() {
+        labels.push(read_label(sound(rest.bytes()))?);
+    }
+    canonical(labels, 0);
+    Ok(())
+}
+
+impl<'a> Exemplars<'a> {
+    /// Reads the exemplars of a series, as they were copied. Those with labels that are not UTF-8 are left out; how many.
+    pub fn read(&mut self, copied: &'a [u8]) -> usize {
         self.exemplars.clear();
-        self.exemplar_labels.clear();
-        let (mut rest, mut utf8, mut left_out) = (Reader(series), true, 0);
-        while let Some(field) = sound(rest.key()) {
-            let message = sound(rest.bytes());
-            match field {
-                LABELS => match read_label(message) {
-                    Ok(label) => self.labels.push(label),
-                    Err(NotUtf8) => utf8 = false,
-                },
-                _ => left_out += usize::from(self.read_exemplar(message).is_err()),
-            }
+        self.labels.clear();
+        let (mut rest, mut left_out) = (Reader(copied), 0);
+        while sound(rest.key()).is_some() {
+            left_out += usize::from(self.read_one(sound(rest.bytes())).is_err());
         }
-        if !utf8 {
-            left_out += self.exemplars.len();
-            self.exemplars.clear();
-        }
-        canonical(&mut self.labels, 0);
         left_out
     }
 
-    fn read_exemplar(&mut self, message: &'a [u8]) -> Result<(), NotUtf8> {
+    fn read_one(&mut self, message: &'a [u8]) -> Result<(), NotUtf8> {
         const VALUE: u32 = key(2, FIXED64);
         const TIMESTAMP: u32 = key(3, VARINT);
-        let start = self.exemplar_labels.len();
+        let start = self.labels.len();
         let (mut rest, mut value, mut timestamp) = (Reader(message), 0.0, 0);
         while let Some(field) = sound(rest.key()) {
             match field {
-                LABELS => self.exemplar_labels.push(read_label(sound(rest.bytes()))?),
+                LABELS => self.labels.push(read_label(sound(rest.bytes()))?),
                 VALUE => value = f64::from_le_bytes(sound(rest.take(8)).try_into().expect("eight bytes were taken")),
                 TIMESTAMP => timestamp = sound(rest.varint()) as i64,
                 other => sound(rest.skip_unknown(other)),
             }
         }
-        canonical(&mut self.exemplar_labels, start);
-        self.exemplars.push(Entry { labels: start..self.exemplar_labels.len(), timestamp, value });
+        canonical(&mut self.labels, start);
+        self.exemplars.push(Entry { labels: start..self.labels.len(), timestamp, value });
         Ok(())
     }
 
-    /// The series' labels, sorted by name, those without a value left out.
-    pub fn labels(&self) -> &[Label<'a>] {
-        &self.labels
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.exemplars.len()
     }
 
-    /// Its exemplars in the order they came.
-    pub fn exemplars(&self) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.exemplars.is_empty()
+    }
+
+    /// The exemplars in the order they came.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
         self.exemplars.iter().map(|entry| Exemplar {
-            labels: &self.exemplar_labels[entry.labels.clone()],
+            labels: &self.labels[entry.labels.clone()],
             timestamp: entry.timestamp,
             value: entry.value,
         })
@@ -220,6 +270,8 @@ fn canonical(labels: &mut Vec<Label<'_>>, start: usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use prost::Message;
     use proto::remote_write as v1;
 
@@ -262,13 +314,14 @@ mod tests {
         let taken = taken(&request);
         assert_eq!(taken.exemplars(), 4);
         assert_eq!(taken.series().count(), 2);
-        let mut series = Series::default();
-        for bytes in taken.series() {
-            assert!(bytes.len() < 120, "samples are left out");
-            assert_eq!(series.read(bytes), 0);
-            assert_eq!(series.labels(), [("__name__", "x"), ("job", "shop")]);
-            let exemplars: Vec<Exemplar<'_>> = series.exemplars().collect();
-            let [first, second] = exemplars.as_slice() else { panic!("two: {series:?}") };
+        let (mut labels, mut exemplars) = (Vec::new(), Exemplars::default());
+        for Copied { labels: copied, exemplars: theirs } in taken.series() {
+            assert!(copied.len() + theirs.len() < 120, "samples are left out");
+            assert_eq!(read_labels(copied, &mut labels), Ok(()));
+            assert_eq!(labels, [("__name__", "x"), ("job", "shop")]);
+            assert_eq!(exemplars.read(theirs), 0);
+            let exemplars: Vec<Exemplar<'_>> = exemplars.iter().collect();
+            let [first, second] = exemplars.as_slice() else { panic!("two: {exemplars:?}") };
             assert_eq!(first.labels, [("trace_id", "a")]);
             assert_eq!((first.value.to_bits(), first.timestamp), (NAN, i64::MIN));
             assert_eq!((second.labels.len(), second.value, second.timestamp), (0, f64::INFINITY, 0));
@@ -286,9 +339,12 @@ mod tests {
         };
         let timeseries = vec![series(b"ok"), series(b"\xc3\x28")];
         let taken = taken(&v1::WriteRequest { timeseries, ..v1::WriteRequest::default() });
-        let mut read = Series::default();
-        let results: Vec<_> = taken.series().map(|bytes| (read.read(bytes), read.exemplars().len())).collect();
-        assert_eq!(results, [(1, 2), (3, 0)]);
+        let (mut labels, mut exemplars) = (Vec::new(), Exemplars::default());
+        let results: Vec<_> = taken
+            .series()
+            .map(|copied| (read_labels(copied.labels, &mut labels), exemplars.read(copied.exemplars), exemplars.len()))
+            .collect();
+        assert_eq!(results, [(Ok(()), 1, 2), (Err(NotUtf8), 1, 2)]);
     }
 
     #[test]
@@ -310,10 +366,38 @@ mod tests {
         walk(&message, &mut found).expect("unknown fields are fine");
         let mut taken = Taken::default();
         taken.take(&message, &found);
-        let bytes = taken.series().next().expect("one series");
-        let mut series = Series::default();
-        assert_eq!(series.read(bytes), 0);
-        assert_eq!(series.labels(), [("a", "1"), ("b", "2")]);
-        assert_eq!(series.exemplars().len(), 1);
+        let series = taken.series().next().expect("one series");
+        let (mut labels, mut exemplars) = (Vec::new(), Exemplars::default());
+        assert_eq!(read_labels(series.labels, &mut labels), Ok(()));
+        assert_eq!(labels, [("a", "1"), ("b", "2")]);
+        assert_eq!((exemplars.read(series.exemplars), exemplars.len()), (0, 1));
+    }
+
+    proptest! {
+        /// Fields in any order: labels come first in the copy, and nothing else is different.
+        #[test]
+        fn a_copy_is_labels_and_exemplars_in_order(fields in vec(0..5u8, 0..12)) {
+            let (mut series, mut labels, mut exemplars) = (vec![], vec![], vec![]);
+            for (number, field) in fields.into_iter().enumerate() {
+                let mut one = v1::TimeSeries::default();
+                match field {
+                    0 => one.labels.push(label(b"a", number.to_string().as_bytes())),
+                    1 => one.samples.push(v1::Sample { value: 1.0, timestamp: number as i64 }),
+                    2 => one.exemplars.push(exemplar(vec![label(b"b", b"1")], 2.0, number as i64)),
+                    3 => one.histograms.push(v1::Histogram::default()),
+                    _ => series.extend([9 << 3, 7]),
+                }
+                let field = one.encode_to_vec();
+                series.extend(&field);
+                labels.extend(one.labels.first().map(|_| field.clone()).unwrap_or_default());
+                exemplars.extend(one.exemplars.first().map(|_| field).unwrap_or_default());
+            }
+            let mut found = Found::default();
+            found.exemplar_series.push(3..3 + series.len());
+            let mut taken = Taken::default();
+            taken.take(&[b"abc", &series[..], b"def"].concat(), &found);
+            let copied = Copied { labels: &labels, exemplars: &exemplars };
+            prop_assert_eq!(taken.series().collect::<Vec<_>>(), [copied]);
+        }
     }
 }

@@ -7,6 +7,7 @@ use foldhash::quality::RandomState;
 use roaring::RoaringBitmap;
 
 use super::chains::{Chains, Link, Linked, Links};
+use super::marks::{Mark, MarkedLabel};
 use super::pages::Slab;
 use super::pairs::Pairs;
 use super::postings::Postings;
@@ -23,6 +24,7 @@ struct Name {
     values: Sorted,
     /// Series with any value of it.
     series: Postings,
+    mark: Mark,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ struct Pair {
     name: u32,
     value: Box<str>,
     series: Postings,
+    mark: Mark,
 }
 
 impl Linked for Name {
@@ -118,6 +121,13 @@ impl Index {
         (&self.names[*name].text, value)
     }
 
+    /// The same, with marks.
+    pub(super) fn marked_label(&mut self, pair: u32) -> MarkedLabel<'_> {
+        let Pair { name, value, mark, .. } = &mut self.pairs[pair];
+        let Name { text, mark: name_mark, .. } = &mut self.names[*name];
+        MarkedLabel { mark, name_mark, name: text, value }
+    }
+
     pub(super) fn find_name(&self, text: &str) -> Option<u32> {
         let hash = self.hash(0, text);
         self.names_by_text.bucket(hash, |id| self.names.next(id)).find(|&id| &*self.names[id].text == text)
@@ -195,7 +205,7 @@ impl Index {
 
     fn make_pair(&mut self, name: u32, value: &str) -> u32 {
         let link = Link::new(self.hash(u64::from(name) + 1, value));
-        let id = self.pairs.insert(Pair { link, name, value: value.into(), series: Postings::default() });
+        let id = self.pairs.insert(Pair { link, name, value: value.into(), ..Pair::default() });
         self.pairs_by_text.insert(id, &mut self.pairs);
         self.names[name].values.insert(id, value, |id| &self.pairs[id].value);
         self.text_bytes += value.len();

@@ -10,13 +10,16 @@
 //! - `pages`, `chains`: tables that grow step by step;
 //! - `labels`, `shapes`, `spill`: an exemplar's own labels, packed;
 //! - `slots`, `minima`, `repeats`: the exemplars in order of arrival, the least timestamp, what is there already;
-//! - `postings`, `sorted`, `index`, `pairs`, `series`: the series, and which of them have a label;
+//! - `postings`, `sorted`, `index`, `pairs`, `known`, `series`: the series, and which of them have a label;
+//! - `marks`: what the log's encoder remembers of all these;
 //! - `state`: the rules;
 //! - `resolve`, `plan`, `select`: from matchers to series to an answer that is read in chunks.
 
 mod chains;
 mod index;
+mod known;
 mod labels;
+mod marks;
 mod minima;
 mod pages;
 mod pairs;
@@ -38,8 +41,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 pub use self::index::Label;
+pub use self::known::Key;
 pub use self::labels::{MAX_LABEL_CHARS, Value};
+pub use self::marks::{Mark, MarkedLabel};
+use self::repeats::SPILLED;
 pub use self::select::{Exemplar, Selected, SelectedSeries};
+use self::slots::Slot;
 use self::state::{Place, State};
 use super::matcher::Matcher;
 
@@ -182,8 +189,33 @@ impl Writer<'_> {
     ///
     /// [`Refusal::InvalidLabels`], which counts for each of its exemplars.
     pub fn series<'a>(&'a mut self, labels: &'a [Label<'a>]) -> Result<SeriesWriter<'a>, Refusal> {
+        self.place(labels, None)
+    }
+
+    /// The key for a series' labels in the form that they came in: the same bytes have the same key.
+    pub fn key(&self, labels: &[u8]) -> Key {
+        self.state.series.key(labels)
+    }
+
+    /// The series that was looked up by its labels with this key, if it has had exemplars ever since.
+    pub fn known(&mut self, key: Key) -> Option<SeriesWriter<'_>> {
         self.state.expire(self.now);
-        let place = self.state.place(labels)?;
+        let place = self.state.known(key)?;
+        Some(SeriesWriter { state: &mut self.state, place })
+    }
+
+    /// As [`series`](Self::series); from its first exemplar on, it is known by this key, and no longer by another.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidLabels`], which counts for each of its exemplars.
+    pub fn series_with_key<'a>(&'a mut self, key: Key, labels: &'a [Label<'a>]) -> Result<SeriesWriter<'a>, Refusal> {
+        self.place(labels, Some(key))
+    }
+
+    fn place<'a>(&'a mut self, labels: &'a [Label<'a>], key: Option<Key>) -> Result<SeriesWriter<'a>, Refusal> {
+        self.state.expire(self.now);
+        let place = self.state.place(labels, key)?;
         Ok(SeriesWriter { state: &mut self.state, place })
     }
 
@@ -199,7 +231,7 @@ impl Writer<'_> {
         timestamp: i64,
         value: f64,
     ) -> Result<(), Refusal> {
-        self.series(series)?.insert(labels, timestamp, value)
+        self.series(series)?.insert(labels, timestamp, value).map(drop)
     }
 
     /// How many exemplars were ever accepted, those of this writer included.
@@ -226,7 +258,41 @@ impl SeriesWriter<'_> {
     /// # Errors
     ///
     /// The reason if it is not kept.
-    pub fn insert(&mut self, labels: &[Label<'_>], timestamp: i64, value: f64) -> Result<(), Refusal> {
-        self.state.insert(&mut self.place, labels, timestamp, value)
+    pub fn insert(&mut self, labels: &[Label<'_>], timestamp: i64, value: f64) -> Result<Inserted<'_>, Refusal> {
+        let series = self.state.insert(&mut self.place, labels, timestamp, value)?;
+        Ok(Inserted { state: self.state, series })
+    }
+}
+
+/// An exemplar that has been inserted, and its series, for the log.
+#[derive(Debug)]
+pub struct Inserted<'a> {
+    state: &'a mut State,
+    series: u32,
+}
+
+impl Inserted<'_> {
+    /// The exemplar.
+    pub fn exemplar(&self) -> Exemplar<'_> {
+        let &Slot { timestamp, value, shape, .. } = self.state.last_of(self.series);
+        let parts = self.state.shapes.parts(shape & !SPILLED);
+        Exemplar { timestamp, value: f64::from_bits(value), parts, payload: &self.state.packer.payload }
+    }
+
+    /// The mark of the names of its labels, in their order.
+    pub fn names(&mut self) -> &mut Mark {
+        let shape = self.state.last_of(self.series).shape & !SPILLED;
+        self.state.shapes.mark(shape)
+    }
+
+    /// The mark of its series, and how many labels that has.
+    pub fn series(&mut self) -> (&mut Mark, usize) {
+        let series = self.state.series.get_mut(self.series);
+        (&mut series.mark, series.pairs.len())
+    }
+
+    /// One of the series' labels, by its place in order of names.
+    pub fn label(&mut self, at: usize) -> MarkedLabel<'_> {
+        self.state.series.marked_label(self.series, at)
     }
 }

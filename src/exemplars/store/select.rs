@@ -190,13 +190,13 @@ pub struct Exemplar<'a> {
     pub timestamp: i64,
     /// With all its bits.
     pub value: f64,
-    parts: &'a [Part],
-    payload: &'a [u8],
+    pub(super) parts: &'a [Part],
+    pub(super) payload: &'a [u8],
 }
 
 impl<'a> Exemplar<'a> {
     /// Its labels, sorted by name.
-    pub fn labels(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + Clone + use<'a> {
+    pub fn labels(&self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> + Clone + use<'a> {
         let mut payload = self.payload;
         self.parts.iter().map(move |(name, kind)| (&**name, next_value(*kind, &mut payload)))
     }

@@ -6,6 +6,8 @@ use foldhash::quality::RandomState;
 
 use super::chains::{Chains, Link, Linked, Links};
 use super::index::{Index, Label};
+use super::known::{Key, Known};
+use super::marks::{Mark, MarkedLabel};
 use super::pages::{NONE, Slab};
 use super::pairs::Pairs;
 
@@ -22,12 +24,16 @@ pub(super) struct Series {
     pub(super) listed: bool,
     /// No exemplar of it has a greater timestamp.
     pub(super) newest: i64,
+    /// What its labels were like when they came last and had to be read.
+    key: Option<Key>,
+    pub(super) mark: Mark,
 }
 
 impl Default for Series {
     fn default() -> Self {
         let (link, pairs) = (Link::default(), Pairs::default());
-        Self { link, pairs, head: NONE, tail: NONE, len: 0, listed: false, newest: i64::MIN }
+        let (key, mark) = (None, Mark::default());
+        Self { link, pairs, head: NONE, tail: NONE, len: 0, listed: false, newest: i64::MIN, key, mark }
     }
 }
 
@@ -46,15 +52,17 @@ impl Linked for Series {
 pub(super) struct SeriesTable {
     series: Slab<Series>,
     by_labels: Chains,
+    by_key: Known,
     index: Index,
     hasher: RandomState,
     pair_bytes: usize,
 }
 
 impl SeriesTable {
-    pub(super) fn new() -> Self {
-        let (series, by_labels) = (Slab::new(), Chains::new());
-        Self { series, by_labels, index: Index::new(), hasher: RandomState::default(), pair_bytes: 0 }
+    /// A table for the series of at most `capacity` exemplars.
+    pub(super) fn new(capacity: usize) -> Self {
+        let (series, by_labels, by_key) = (Slab::new(), Chains::new(), Known::new(capacity));
+        Self { series, by_labels, by_key, index: Index::new(), hasher: RandomState::default(), pair_bytes: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -62,7 +70,7 @@ impl SeriesTable {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.series.bytes() + self.by_labels.bytes() + self.index.bytes() + self.pair_bytes
+        self.series.bytes() + self.by_labels.bytes() + self.by_key.bytes() + self.index.bytes() + self.pair_bytes
     }
 
     pub(super) const fn index(&self) -> &Index {
@@ -88,6 +96,29 @@ impl SeriesTable {
         }
         let mut bucket = self.by_labels.bucket(hash, |id| self.series.next(id));
         bucket.find(|&id| self.is(&self.series[id], hash, labels))
+    }
+
+    /// The key of a series' labels, as they came.
+    pub(super) fn key(&self, labels: &[u8]) -> Key {
+        self.by_key.key(labels)
+    }
+
+    /// The series with this key, if there is one that was given it. It looks first at the one after `last`, too.
+    pub(super) fn known(&self, key: Key, last: u32) -> Option<u32> {
+        let has = |&id: &u32| self.held(id).is_some_and(|series| series.key == Some(key));
+        let guess = last.wrapping_add(1);
+        if has(&guess) { Some(guess) } else { self.by_key.candidates(key).find(has) }
+    }
+
+    /// Gives a series a key, by which it is known from now on.
+    pub(super) fn know(&mut self, id: u32, key: Key) {
+        self.series[id].key = Some(key);
+        self.by_key.note(key, id);
+    }
+
+    /// One of a series' labels, by its place in order of names.
+    pub(super) fn marked_label(&mut self, id: u32, at: usize) -> MarkedLabel<'_> {
+        self.index.marked_label(self.series[id].pairs[at])
     }
 
     fn is(&self, series: &Series, hash: u32, labels: &[Label<'_>]) -> bool {

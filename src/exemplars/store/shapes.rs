@@ -7,6 +7,7 @@ use foldhash::quality::RandomState;
 
 use super::chains::{Chains, Link, Linked, Links};
 use super::labels::Kind;
+use super::marks::Mark;
 use super::pages::Slab;
 
 /// A label's name, and how its value is kept.
@@ -18,6 +19,7 @@ struct Shape {
     /// Shared with answers that are being read.
     parts: Arc<[Part]>,
     users: u32,
+    mark: Mark,
 }
 
 impl Linked for Shape {
@@ -57,6 +59,10 @@ impl Shapes {
         &self.shapes[id].parts
     }
 
+    pub(super) fn mark(&mut self, id: u32) -> &mut Mark {
+        &mut self.shapes[id].mark
+    }
+
     pub(super) fn find<'a>(
         &self,
         names: impl ExactSizeIterator<Item = &'a str> + Clone,
@@ -76,7 +82,7 @@ impl Shapes {
         let link = Link::new(self.hash(names.clone(), kinds));
         let parts: Arc<[Part]> = names.map(Box::from).zip(kinds.iter().copied()).collect();
         self.part_bytes += bytes_of(&parts);
-        let id = self.shapes.insert(Shape { link, parts, users: 0 });
+        let id = self.shapes.insert(Shape { link, parts, ..Shape::default() });
         self.by_parts.insert(id, &mut self.shapes);
         id
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::index::Label;
+use super::known::Key;
 use super::labels::Packer;
 use super::pages::NONE;
 use super::repeats::{Repeats, SPILLED, UNLISTED, Wanted};
@@ -32,7 +33,7 @@ pub(super) struct State {
     newest: Option<i64>,
     /// The series that was looked up last.
     last: u32,
-    packer: Packer,
+    pub(super) packer: Packer,
 }
 
 /// A series to insert into, looked up once. While it is in use nothing is removed but by insertions into it.
@@ -40,6 +41,8 @@ pub(super) struct State {
 pub(super) struct Place<'a> {
     labels: Cow<'a, [Label<'a>]>,
     hash: u32,
+    /// What it is to be known by, when it comes to be.
+    key: Option<Key>,
     /// `None` as long as it has no exemplars.
     id: Option<u32>,
 }
@@ -52,7 +55,7 @@ impl State {
             shapes: Shapes::new(),
             spill: Spill::new(),
             repeats: Repeats::new(),
-            series: SeriesTable::new(),
+            series: SeriesTable::new(capacity),
             capacity,
             max_per_series: max_per_series.map_or(u32::MAX, |max| u32::try_from(max.max(1)).unwrap_or(u32::MAX)),
             max_age: max_age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
@@ -76,8 +79,14 @@ impl State {
         true
     }
 
-    /// The series with these labels, sorted by name; whether it has exemplars or not.
-    pub(super) fn place<'a>(&mut self, labels: &'a [Label<'a>]) -> Result<Place<'a>, Refusal> {
+    /// The series that is known by this key.
+    pub(super) fn known<'a>(&mut self, key: Key) -> Option<Place<'a>> {
+        self.last = self.series.known(key, self.last)?;
+        Some(Place { labels: Cow::Borrowed(&[]), hash: 0, key: None, id: Some(self.last) })
+    }
+
+    /// The series with these labels, sorted by name; whether it has exemplars or not. It is known by this key from now on.
+    pub(super) fn place<'a>(&mut self, labels: &'a [Label<'a>], key: Option<Key>) -> Result<Place<'a>, Refusal> {
         let mut labels = Cow::Borrowed(labels);
         if labels.iter().any(|(_, value)| value.is_empty()) {
             labels.to_mut().retain(|(_, value)| !value.is_empty());
@@ -87,17 +96,23 @@ impl State {
         }
         let hash = self.series.hash(&labels);
         let id = self.series.find(hash, &labels, self.last);
-        self.last = id.unwrap_or(self.last);
-        Ok(Place { labels, hash, id })
+        if let Some(id) = id {
+            self.last = id;
+            if let Some(key) = key {
+                self.series.know(id, key);
+            }
+        }
+        Ok(Place { labels, hash, key, id })
     }
 
+    /// Inserts an exemplar; its series' id. What the packer holds is the exemplar's labels then.
     pub(super) fn insert(
         &mut self,
         place: &mut Place<'_>,
         labels: &[Label<'_>],
         timestamp: i64,
         value: f64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u32, Refusal> {
         self.packer.pack(labels)?;
         if timestamp < self.cutoff {
             return Err(Refusal::TooOld);
@@ -117,7 +132,13 @@ impl State {
             return Err(Refusal::TooOld);
         }
 
-        let id = *place.id.get_or_insert_with(|| self.series.make(place.hash, &place.labels));
+        let id = *place.id.get_or_insert_with(|| {
+            let id = self.series.make(place.hash, &place.labels);
+            if let Some(key) = place.key {
+                self.series.know(id, key);
+            }
+            id
+        });
         let shape = shape.unwrap_or_else(|| self.shapes.make(names, kinds));
         self.shapes.hold(shape);
         let series = self.series.get_mut(id);
@@ -147,7 +168,12 @@ impl State {
         {
             self.evict_first_of(self.slots.get(oldest).series);
         }
-        Ok(())
+        Ok(id)
+    }
+
+    /// The exemplar of a series that arrived last.
+    pub(super) fn last_of(&self, series: u32) -> &Slot {
+        self.slots.get(self.series.get(series).tail)
     }
 
     /// The arrival number of the oldest exemplar held.

@@ -4,6 +4,7 @@ mod answers;
 mod bounded;
 mod concurrent;
 mod consistency;
+mod keys;
 mod model;
 mod properties;
 mod refusals;

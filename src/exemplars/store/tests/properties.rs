@@ -1,6 +1,7 @@
 //! Random insertions and queries, all of them compared with the model.
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -10,8 +11,18 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert { series: Labels, exemplars: Vec<(Labels, i64, f64)>, now: i64 },
-    Select { selectors: Vec<Vec<Matcher>>, start: i64, end: i64 },
+    /// `encoding`: in which form the labels come, if in any.
+    Insert {
+        series: Labels,
+        encoding: Option<u8>,
+        exemplars: Vec<(Labels, i64, f64)>,
+        now: i64,
+    },
+    Select {
+        selectors: Vec<Vec<Matcher>>,
+        start: i64,
+        end: i64,
+    },
     Expire(i64),
 }
 
@@ -63,7 +74,8 @@ fn step() -> impl Strategy<Value = Step> {
     let exemplars = vec((exemplar_labels(), timestamp(), value()), 1..4);
     let simple = vec((timestamp(), value()).prop_map(|(timestamp, value)| (vec![], timestamp, value)), 1..4);
     let insert = |exemplars: BoxedStrategy<_>| {
-        (series(), exemplars, 0..25_i64).prop_map(|(series, exemplars, now)| Step::Insert { series, exemplars, now })
+        (series(), option::of(0..3_u8), exemplars, 0..25_i64)
+            .prop_map(|(series, encoding, exemplars, now)| Step::Insert { series, encoding, exemplars, now })
     };
     let time = || prop_oneof![2 => timestamp(), 1 => Just(i64::MIN), 1 => Just(i64::MAX)];
     let selectors = vec(vec(one_matcher(), 0..4), 0..3);
@@ -86,15 +98,20 @@ fn run(bounds: Bounds, steps: &[Step]) {
     let mut model = Model::new(bounds);
     for step in steps {
         match step {
-            Step::Insert { series, exemplars, now } => {
+            Step::Insert { series, encoding, exemplars, now } => {
                 let series = borrowed(series);
                 model.pass(*now);
                 let mut writer = store.writer(*now);
-                let mut found = writer.series(&series);
+                let key = encoding.map(|encoding| writer.key(format!("{encoding} {series:?}").as_bytes()));
+                let mut found = match key.map(|key| (key, writer.known(key))) {
+                    None => writer.series(&series),
+                    Some((_, Some(known))) => Ok(known),
+                    Some((key, None)) => writer.series_with_key(key, &series),
+                };
                 for (labels, timestamp, value) in exemplars {
                     let labels = borrowed(labels);
                     let got = match &mut found {
-                        Ok(found) => found.insert(&labels, *timestamp, *value),
+                        Ok(found) => found.insert(&labels, *timestamp, *value).map(drop),
                         Err(refusal) => Err(*refusal),
                     };
                     assert_eq!(got, model.insert(&series, &labels, *timestamp, *value));
