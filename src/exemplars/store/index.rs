@@ -66,6 +66,8 @@ pub(super) struct Index {
     all: RoaringBitmap,
     hasher: RandomState,
     text_bytes: usize,
+    /// The pairs of the series that was added last: of the next one mostly half the labels are the same.
+    last: Vec<u32>,
 }
 
 impl Index {
@@ -78,20 +80,37 @@ impl Index {
             all: RoaringBitmap::new(),
             hasher: RandomState::default(),
             text_bytes: 0,
+            last: Vec::new(),
         }
     }
 
     /// Adds a series; its labels are strictly sorted by name. Returns their pairs' ids.
     pub(super) fn add(&mut self, series: u32, labels: &[Label<'_>]) -> Pairs {
         self.all.insert(series);
-        let pairs = labels.iter().map(|&(name, value)| {
-            let name = self.find_name(name).unwrap_or_else(|| self.make_name(name));
-            let pair = self.find_pair(name, value).unwrap_or_else(|| self.make_pair(name, value));
+        let mut last = std::mem::take(&mut self.last);
+        let pairs = labels.iter().enumerate().map(|(at, &label)| {
+            let (name, pair) = self.find_or_make(label, last.get(at).copied());
             self.names[name].series.insert(series);
             self.pairs[pair].series.insert(series);
             pair
         });
-        pairs.collect()
+        let pairs: Pairs = pairs.collect();
+        last.clear();
+        last.extend_from_slice(&pairs);
+        self.last = last;
+        pairs
+    }
+
+    /// The ids of a label's name and of the label. Maybe `guess` is the pair, or has the same name.
+    fn find_or_make(&mut self, (name, value): Label<'_>, guess: Option<u32>) -> (u32, u32) {
+        let name = match guess.and_then(|guess| self.pairs.get(guess)).filter(|pair| !pair.value.is_empty()) {
+            Some(pair) if *self.names[pair.name].text == *name => match guess {
+                Some(guess) if *pair.value == *value => return (pair.name, guess),
+                _ => pair.name,
+            },
+            _ => self.find_name(name).unwrap_or_else(|| self.make_name(name)),
+        };
+        (name, self.find_pair(name, value).unwrap_or_else(|| self.make_pair(name, value)))
     }
 
     /// Takes out a series with these pairs.
