@@ -3,6 +3,8 @@
 //! The texts stay where they are, each a cache miss away. So a block knows how its texts begin, all of them, and of each
 //! the eight bytes after that: mostly these decide, and no text is looked at.
 
+use std::cmp::Ordering;
+
 /// A block is split when it is as long as this.
 const BLOCK: usize = if cfg!(test) { 4 } else { 256 };
 
@@ -13,6 +15,9 @@ const WASTED: u32 = 4;
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
     blocks: Vec<Block>,
+    /// The same of the blocks but the first: what all `low` have in common, and of each the eight bytes behind that.
+    common: usize,
+    keys: Vec<u64>,
     len: usize,
 }
 
@@ -89,7 +94,9 @@ impl Sorted {
         block.keys.shrink_to_fit();
         block.ids.shrink_to_fit();
         let upper = Block { low: text(ids[0]).into(), common: block.common, keys, ids };
+        self.keys.insert(at, key_of(&upper.low, self.common));
         self.blocks.insert(at + 1, upper);
+        self.find_common();
         for at in [at, at + 1] {
             let common = self.common(at, at + 1);
             let block = &mut self.blocks[at];
@@ -111,7 +118,7 @@ impl Sorted {
         block.ids.remove(place);
         self.len -= 1;
         if block.ids.is_empty() {
-            self.blocks.remove(at);
+            self.remove_block(at);
             // Its neighbours may hold now what would have been in it.
             for at in [at.wrapping_sub(1), at] {
                 self.widen(at, &text);
@@ -121,10 +128,32 @@ impl Sorted {
         // Small neighbours become one, so that there are never many more blocks than needed.
         let small = |next: &Block| self.blocks[at].ids.len() + next.ids.len() <= BLOCK / 2;
         if self.blocks.get(at + 1).is_some_and(small) {
-            let next = self.blocks.remove(at + 1);
+            let next = self.remove_block(at + 1);
             self.blocks[at].ids.extend(next.ids);
             let common = self.common(at, at + 1);
             self.blocks[at].make_keys(common, text);
+        }
+    }
+
+    fn remove_block(&mut self, at: usize) -> Block {
+        // The first block has no key: without it, the next one needs none.
+        if !self.keys.is_empty() {
+            self.keys.remove(at.saturating_sub(1));
+        }
+        let block = self.blocks.remove(at);
+        self.find_common();
+        block
+    }
+
+    /// The first or the last block may be another one now.
+    fn find_common(&mut self) {
+        let lows = self.blocks.get(1..).unwrap_or_default();
+        let ends = lows.first().zip(lows.last());
+        let all = ends.map_or(0, |(first, last)| common(&first.low, &last.low));
+        if all != self.common {
+            self.common = all;
+            self.keys.clear();
+            self.keys.extend(lows.iter().map(|block| key_of(&block.low, all)));
         }
     }
 
@@ -159,7 +188,19 @@ impl Sorted {
 
     /// The block that a text is in, or would be.
     fn block_of(&self, wanted: &str) -> usize {
-        self.blocks.get(1..).unwrap_or_default().partition_point(|block| &*block.low <= wanted)
+        let lows = self.blocks.get(1..).unwrap_or_default();
+        let Some(low) = lows.first().map(|block| block.low.as_bytes()) else { return 0 };
+        let begins = &wanted.as_bytes()[..wanted.len().min(self.common)];
+        match begins.cmp(&low[..self.common]) {
+            Ordering::Less => 0,
+            Ordering::Greater => lows.len(),
+            Ordering::Equal => {
+                let key = key_of(wanted, self.common);
+                let at = self.keys.partition_point(|&other| other < key);
+                let ties = self.keys[at..].iter().take_while(|&&other| other == key).count();
+                at + lows[at..at + ties].partition_point(|block| &*block.low <= wanted)
+            }
+        }
     }
 }
 
@@ -197,6 +238,8 @@ mod tests {
                     }
                 }
                 let text = |id: u32| -> &str { &texts[id as usize] };
+                let keys: Vec<u64> = sorted.blocks.iter().skip(1).map(|block| key_of(&block.low, sorted.common)).collect();
+                prop_assert_eq!(&sorted.keys, &keys);
                 prop_assert_eq!(sorted.len(), model.len());
                 prop_assert!(sorted.from("", text).eq(model.values().copied()));
                 prop_assert!(sorted.from(&step, text).eq(model.range(step.clone()..).map(|(_, id)| *id)));
