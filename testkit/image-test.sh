@@ -29,13 +29,13 @@ fi
 
 # From here on in a mount namespace of its own: what is mounted goes with its last process.
 if [ "${1-}" != --unshared ]; then
-    exec unshare --mount "$0" --unshared
+    exec unshare --mount testkit/image-test.sh --unshared
 fi
 
 work=$(mktemp --directory --tmpdir image-test-XXXXXXXX)
 processes=()
 clean() {
-    local status=$? log
+    local status=$? log place
     trap - EXIT
     if [ "$status" != 0 ]; then
         for log in "$work"/*.log; do
@@ -43,7 +43,11 @@ clean() {
         done
     fi
     { [ ${#processes[@]} = 0 ] || kill -KILL "${processes[@]}" && wait; } 2>/dev/null || true
-    rm -rf "$work" || status=1
+    # If debootstrap was interrupted, /proc is mounted in there, and more.
+    while read -r _ place _; do
+        [[ $place != "$work"/* ]] || umount --lazy "$place"
+    done </proc/self/mounts
+    rm -rf --one-file-system "$work" || status=1
     exit "$status"
 }
 trap clean EXIT
