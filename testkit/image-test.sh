@@ -45,7 +45,7 @@ clean() {
     { [ ${#processes[@]} = 0 ] || kill -KILL "${processes[@]}" && wait; } 2>/dev/null || true
     # If debootstrap was interrupted, /proc is mounted in there, and more.
     while read -r _ place _; do
-        [[ $place != "$work"/* ]] || umount --lazy "$place"
+        [[ $place != "$work"/* ]] || umount --lazy "$place" || status=1
     done </proc/self/mounts
     rm -rf --one-file-system "$work" || status=1
     exit "$status"
