@@ -92,7 +92,7 @@ fn the_reference_has_a_row_for_every_key() {
     for line in table.lines() {
         assert_eq!(line.matches(" | ").count() + line.matches("|---").count().min(2), 2, "{line}");
     }
-    let sections = ["kafka", "dead_letter", "http", "limits", "log", "remote_write.tls"];
+    let sections = ["kafka", "dead_letter", "exemplars", "wal", "http", "limits", "log", "remote_write.tls"];
     for path in schema::all(&schema()) {
         let row = table.contains(&format!("| `{path}` |"));
         assert!(row != sections.contains(&path.to_string().as_str()), "{path}");
@@ -296,6 +296,11 @@ fn impossible_values_are_refused_with_a_remedy() {
         ("remote_write.tls.ca_file", "x", "plain http"),
         ("dead_letter.directory", "", "is empty"),
         ("dead_letter.max_bytes", "1MiB", "max_record_bytes"),
+        ("exemplars.capacity", "0", "too small"),
+        ("exemplars.max_per_series", "0", "too small"),
+        ("wal.directory", "", "is empty"),
+        ("wal.directory", "data/dead-letter", "of its own"),
+        ("wal.max_bytes", "1MiB", "\"8MiB\" or more"),
         ("http.listen", "localhost", "no address"),
         ("http.listen", ":80", "0.0.0.0:80"),
         ("limits.max_record_bytes", "0", "no size for a record"),

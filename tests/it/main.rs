@@ -4,6 +4,7 @@ mod api;
 mod batch;
 mod captures;
 mod cli;
+mod demo;
 mod docs;
 mod garbage;
 mod kill;
