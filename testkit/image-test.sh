@@ -127,7 +127,7 @@ done
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 buildah config --env CARGO_HOME=/usr/local/cargo --env "PATH=$toolchain/bin:$path" "$container"
 buildah commit --quiet --rm "$container" "$rust" >/dev/null
-rm -rf "$work"/{debian,packages,rust}
+rm -rf "$work"/{debian,packages,rust}{,.log}
 
 # --- The image ---
 
@@ -141,7 +141,7 @@ started=$SECONDS
 nice buildah bud --pull-never --volume "$work/vendor:/vendor:ro" \
     --volume "$work/vendor.toml:/usr/local/cargo/config.toml:ro" --tag exemplar-bridge . >&2
 say "built in $((SECONDS - started)) s"
-rm -rf "$work"/{tmp,vendor}/*
+rm -rf "$work"/{tmp,vendor}/* "$work/vendor.log"
 
 inspect() { buildah inspect --type image --format "$1" exemplar-bridge; }
 user=$(inspect '{{.OCIv1.Config.User}}')
@@ -265,6 +265,9 @@ tls=(-X security.protocol=ssl -X "ssl.ca.location=$work/authority.pem")
 produce() { kcat -P -b "127.0.0.1:$kafka" "${tls[@]}" -t metrics tests/data/rw1/00*.bin >/dev/null 2>&1; }
 eventually 60 ask --output /dev/null "https://127.0.0.1:$receiver/health"
 eventually 60 produce
+# A broker makes the topic for groups' offsets when the first group asks; until it leads it, `check` is told so, and says so.
+consume() { timeout 30 kcat -b "127.0.0.1:$kafka" "${tls[@]}" -X auto.offset.reset=earliest -c 1 -G first metrics >/dev/null 2>&1; }
+eventually 60 consume
 
 cat >"$work/etc/config.json" <<EOF
 {
