@@ -1,5 +1,6 @@
 //! One binary, one module for each promise: librdkafka is linked once.
 
+mod answers;
 mod api;
 mod batch;
 mod captures;
