@@ -2,14 +2,19 @@
 
 mod api;
 mod batch;
+mod both;
 mod captures;
 mod cli;
+mod clients;
 mod docs;
+mod exemplars;
 mod garbage;
+mod json_query;
 mod kill;
 mod one_sample;
 mod outage;
 mod prometheus;
+mod queries;
 mod rebalance;
 mod refused;
 mod requests;
