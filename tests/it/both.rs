@@ -174,6 +174,10 @@ fn made_up() -> WriteRequest {
     let labels = [("__name__", "empty_label"), ("nothing", "")];
     all.push(series(&labels, [exemplar(AFTERWARDS + 40_000, 1.0, &[("trace_id", "e")])]));
 
+    // Names that only a quoted selector can tell.
+    let labels = [("__name__", "utf8.metric"), ("http.status", "200"), ("状態", "良")];
+    all.push(series(&labels, [exemplar(AFTERWARDS + 45_000, 1.0, &[("trace.id", "u")])]));
+
     // Two of one name, so that the shorter one is a prefix of the longer.
     for labels in [&[("__name__", "prefix"), ("a", "1")][..], &[("__name__", "prefix"), ("a", "1"), ("b", "2")]] {
         all.push(series(labels, [exemplar(AFTERWARDS + 50_000, 1.0, &[("trace_id", "p")])]));

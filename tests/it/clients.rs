@@ -32,7 +32,7 @@ async fn client_golang_reads_exemplars() {
     let program = tokio::task::spawn_blocking(build).await.expect("it builds");
     let both = Both::shared().await;
     for (question, found) in [
-        ([EVERYTHING, "0", "4000000000"], 308),
+        ([EVERYTHING, "0", "4000000000"], 309),
         ([r#"orders_total{region="日本"}"#, "0", "4000000000"], 1),
         (["histogram_quantile(0.9, sum by (le) (rate({le!=''}[5m])))", "1795247500.5", "1795247500.75"], 11),
         (["values_total or own_labels", "1795247600", "1795247700"], 2),

@@ -263,7 +263,7 @@ async fn methods_other_than_get_and_post_are_refused() {
 /// Questions made up from what there is to be found.
 struct Random {
     random: fastrand::Rng,
-    /// Label names, each with the values that there are.
+    /// Label names that need no quotes, each with the values that there are.
     labels: Vec<(String, Vec<String>)>,
     /// When there are exemplars, as the answer has it.
     times: Vec<String>,
@@ -280,6 +280,7 @@ impl Random {
             let exemplars = series["exemplars"].as_array().expect("exemplars are a list").iter();
             times.extend(exemplars.map(|exemplar| format!("{:.3}", exemplar["timestamp"].as_f64().expect("a time"))));
         }
+        labels.retain(|name, _| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
         let owned = |values: BTreeSet<&str>| values.into_iter().map(str::to_owned).collect();
         let mut labels: Vec<_> = labels.into_iter().map(|(name, values)| (name.to_owned(), owned(values))).collect();
         labels.push(("absent".to_owned(), vec!["x".to_owned()]));
