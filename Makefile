@@ -1,12 +1,18 @@
 # The one way in. Whatever is run, `deps` installs what it needs and this machine does not have.
 
-.PHONY: help deps fmt lint doc test deny bench
+.PHONY: help deps demo fmt lint doc test deny bench
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
 
 deps: ## install what building and testing need
 	@testkit/deps.sh
+
+# Built as for tests, not as a release: that would compile everything once more, some ten minutes, and the demo's traffic
+# is a trifle for either. Of what `deps` installs only the compilers are needed, so it is asked only if they are missing.
+demo: ## see it at work, with traffic and a receiver of its own; Ctrl-C ends it
+	@{ command -v gcc && command -v g++ && pkg-config --exists openssl; } >/dev/null || testkit/deps.sh
+	@cargo run -- demo
 
 fmt: deps ## format the code
 	cargo fmt --all

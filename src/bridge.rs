@@ -1,7 +1,10 @@
 //! Starts, supervises and stops everything, in order: the spool before anything can become a dead letter, the server
-//! before anything can go wrong, pipelines last; and the other way round at the end.
+//! before anything can go wrong, the log replayed before anything is read, pipelines last; and the other way round at the
+//! end.
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -9,17 +12,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, BindError};
 use crate::config::Config;
-use crate::dead_letter::{DeadLetters, OpenError};
+use crate::dead_letter::{self, DeadLetters};
+use crate::exemplars::{self, Exemplars, Threads};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, PipelineError, Shared};
-use crate::status::Status;
+use crate::status::{Severity, Status};
+
+/// What replaying the log is reported under.
+const REPLAY: &str = "wal/replay";
 
 /// Why the bridge ends before it is told to.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
     /// The dead-letter spool cannot be opened.
     #[error(transparent)]
-    DeadLetters(#[from] OpenError),
+    DeadLetters(#[from] dead_letter::OpenError),
+    /// The log of exemplars cannot be opened or read.
+    #[error(transparent)]
+    Exemplars(#[from] exemplars::OpenError),
+    /// A thread that keeps exemplars has panicked: a bug. Nothing is committed that they have not logged.
+    #[error("a thread that keeps exemplars ended unexpectedly")]
+    ExemplarsEnded,
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -39,26 +52,84 @@ pub enum BridgeError {
 /// # Errors
 /// If it cannot start, or something ends that a restart may mend. Kafka holds what was not delivered.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), BridgeError> {
+    run_and_tell(config, shutdown, |_| {}).await
+}
+
+/// [`run`], which also tells what `http.listen` has become, port 0 being any, once connections are accepted there.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_and_tell(
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), BridgeError> {
     let config = Arc::new(config);
     let (metrics, status) = (Arc::new(Metrics::new()), Status::default());
     let dead_letters = DeadLetters::open(&config.dead_letter, status.clone(), &metrics)?;
-    let server = api::Server::bind(&config.http, Arc::clone(&metrics), status.clone()).await?;
-    let shared =
-        Shared { buffered_bytes: metrics.buffered_bytes.clone(), config: Arc::clone(&config), status, dead_letters };
+    let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics)?;
+    let server = api::Server::bind(&config.http, Arc::clone(&metrics), status.clone(), exemplars.clone()).await?;
+    listening(server.address());
+    let shared = Shared {
+        buffered_bytes: metrics.buffered_bytes.clone(),
+        config: Arc::clone(&config),
+        status: status.clone(),
+        dead_letters,
+        exemplars: exemplars.clone(),
+    };
 
     let stop = CancellationToken::new();
-    let mut pipelines = JoinSet::new();
+    let mut pipelines = Vec::new();
     for (index, remote) in config.remote_write.iter().enumerate() {
         let receiver = remote.name.clone();
         let failed = |error| BridgeError::Pipeline { receiver: receiver.clone(), error };
         let pipeline = Pipeline::new(shared.clone(), index, metrics.pipeline(&receiver)).map_err(failed)?;
-        let stop = stop.clone();
-        pipelines.spawn(async move { (receiver, pipeline.run(stop).await) });
+        pipelines.push((receiver, pipeline));
     }
-    // Only now: every pipeline has said that it is not ready yet.
+    status.report(REPLAY, Severity::Failing, "replaying the log of exemplars");
+    // Only now: everything has said that it is not ready yet.
     let serving = tokio::spawn(server.run(stop.clone()));
 
     let mut shutdown = std::pin::pin!(shutdown);
+    let replaying = stop.clone();
+    let mut replay = tokio::task::spawn_blocking(move || opened.replay(&replaying));
+    let replayed = tokio::select! {
+        replayed = &mut replay => replayed,
+        () = &mut shutdown => {
+            stop.cancel();
+            replay.await
+        }
+    };
+    let result = match replayed.expect("replaying does not panic") {
+        Ok(Some(threads)) => {
+            status.recover(REPLAY);
+            let result = match stop.is_cancelled() {
+                true => Ok(()),
+                false => supervise(pipelines, &threads, &stop, shutdown).await,
+            };
+            exemplars.close(threads).await;
+            result
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    stop.cancel();
+    serving.await.expect("the server does not panic");
+    result
+}
+
+/// Runs all pipelines until `shutdown` is done or one of them ends.
+async fn supervise(
+    pipelines: Vec<(String, Pipeline)>,
+    threads: &Threads,
+    stop: &CancellationToken,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), BridgeError> {
+    let mut running = JoinSet::new();
+    for (receiver, pipeline) in pipelines {
+        let stop = stop.clone();
+        running.spawn(async move { (receiver, pipeline.run(stop).await) });
+    }
     let mut result = Ok(());
     loop {
         let ended = tokio::select! {
@@ -67,9 +138,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
                 stop.cancel();
                 continue;
             }
-            ended = pipelines.join_next() => ended,
+            () = threads.ended(), if !stop.is_cancelled() => {
+                stop.cancel();
+                result = Err(BridgeError::ExemplarsEnded);
+                continue;
+            }
+            ended = running.join_next() => ended,
         };
-        let Some(ended) = ended else { break };
+        let Some(ended) = ended else { return result };
         // Whichever ends first takes the others along; the first error is the one to report.
         stop.cancel();
         let (receiver, ended) = ended.expect("a pipeline reports the panics of its lanes and has none itself");
@@ -77,6 +153,4 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             result = Err(BridgeError::Pipeline { receiver, error });
         }
     }
-    serving.await.expect("the server does not panic");
-    result
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Sources};
+use crate::demo;
 
 const ABOUT: &str = "Metrics from Kafka to VictoriaMetrics, or any receiver of Prometheus remote write";
 
@@ -25,6 +26,7 @@ Configuration:
   Whatever is wrong is reported at once, before anything starts.
 
 Examples:
+  exemplar-bridge demo
   exemplar-bridge --set kafka.brokers=kafka:9092 --set kafka.topics=metrics
   exemplar-bridge --config /etc/exemplar-bridge.json check
   exemplar-bridge config > config.json
@@ -38,6 +40,11 @@ Exit codes:
   3  Kafka cannot be reached or refuses, or a topic is missing
   4  a receiver cannot be reached or refuses
   5  a directory cannot be written";
+
+const DEMO_HELP: &str = "\
+Needs no server and leaves nothing behind. Prints the curl lines to try; SIGINT or SIGTERM end it.
+kafka, remote_write and all directories are the demo's own. The rest of the configuration counts,
+http.listen for example; of what is logged only warnings are, unless --set log.level says otherwise.";
 
 /// What the program ends with. Scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +108,12 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Try it: mock Kafka, lifelike traffic, a receiver, and the bridge between them
+    #[command(after_help = DEMO_HELP)]
+    Demo {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Print the effective configuration as JSON, secrets masked
     Config {
         #[command(flatten)]
@@ -153,6 +166,8 @@ enum DeadLetterCommand {
 pub enum Task {
     /// Run the bridge.
     Run,
+    /// Run the bridge between a mock broker with lifelike traffic and a receiver.
+    Demo,
     /// Check everything that running depends on.
     Check,
     /// Print the effective configuration.
@@ -227,6 +242,7 @@ impl Cli {
     pub fn task(&self) -> Task {
         match &self.command {
             None | Some(Command::Run { .. }) => Task::Run,
+            Some(Command::Demo { .. }) => Task::Demo,
             Some(Command::Check { .. }) => Task::Check,
             Some(Command::Config { schema: true, .. }) => Task::ShowSchema,
             Some(Command::Config { .. }) => Task::ShowConfig,
@@ -242,6 +258,7 @@ impl Cli {
             Some(
                 Command::Run { settings }
                 | Command::Check { settings }
+                | Command::Demo { settings }
                 | Command::Config { settings, .. }
                 | Command::DeadLetter {
                     command: DeadLetterCommand::List { settings, .. } | DeadLetterCommand::Show { settings, .. },
@@ -249,7 +266,8 @@ impl Cli {
             ) => settings,
         };
         let file = after.config.clone().or_else(|| self.settings.config.clone());
-        let set = [self.settings.set.as_slice(), &after.set].concat();
+        let quiet = (self.task() == Task::Demo).then(|| format!("log.level={}", demo::LOG_LEVEL));
+        let set = [quiet.as_slice(), &self.settings.set, &after.set].concat();
         let check_files = matches!(self.task(), Task::Run | Task::Check);
         Sources::of_process(file, set, check_files)
     }
@@ -315,6 +333,7 @@ mod tests {
         assert_eq!(task("run"), Task::Run);
         assert_eq!(task("--config a.json"), Task::Run);
         assert_eq!(task("check"), Task::Check);
+        assert_eq!(task("demo"), Task::Demo);
         assert_eq!(task("config"), Task::ShowConfig);
         assert_eq!(task("config --schema"), Task::ShowSchema);
     }
@@ -329,6 +348,11 @@ mod tests {
 
         let after = cli("dead-letter list --config b.json").expect("a command").sources();
         assert_eq!((after.file, after.check_files), (Some("b.json".into()), false));
+
+        let demo = cli("--set a=1 demo --set log.level=info").expect("a command").sources();
+        assert_eq!(demo.set[1..], ["a=1", "log.level=info"]);
+        assert!(demo.set[0].starts_with("log.level=warn"), "{:?}", demo.set);
+        assert!(!demo.check_files);
     }
 
     #[test]

@@ -12,11 +12,14 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::{Letter, Why};
 use crate::delivery::{Backoff, Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
+use crate::exemplars::Exemplars;
 use crate::kafka::{Source, TopicPartition, as_record};
+use crate::record::exemplars::Taken;
 use crate::record::{DecodeError, Decoder, Limits};
 use crate::status::Severity;
 
@@ -96,6 +99,7 @@ pub struct Lane {
     bounds: Bounds,
     decoder: Decoder,
     growing: Builder,
+    taking: Option<Taking>,
     /// When the first record joined the growing batch.
     begun: Option<Instant>,
     /// A batch that a record did not fit into any more.
@@ -112,6 +116,24 @@ pub struct Lane {
     aside: Option<(Aside, Instant)>,
 }
 
+/// Exemplars on their way out of the growing batch.
+struct Taking {
+    exemplars: Exemplars,
+    taken: Taken,
+    /// Of what was handed over last.
+    sequence: u64,
+}
+
+/// Hands over the exemplars of a batch that is complete: the ring has them before the receiver, and whatever becomes of
+/// the batch. The sequence number to wait for before it is committed.
+fn hand_over(taking: &mut Option<Taking>) -> u64 {
+    let Some(taking) = taking else { return 0 };
+    if !taking.taken.is_empty() {
+        taking.sequence = taking.exemplars.push(std::mem::take(&mut taking.taken));
+    }
+    taking.sequence
+}
+
 /// A record that cannot be decoded, on its way into the spool.
 struct Aside {
     letter: Letter,
@@ -120,12 +142,13 @@ struct Aside {
 }
 
 impl Lane {
-    /// A lane that reads `source` until `stop` is cancelled.
+    /// A lane that reads `source` until `stop` is cancelled, and hands the exemplars in it to `exemplars`.
     pub fn new(
         source: Source,
         receiver: Arc<Receiver>,
         bounds: Bounds,
         budget: Arc<Budget>,
+        exemplars: Option<Exemplars>,
         stop: CancellationToken,
     ) -> Self {
         let TopicPartition { topic, partition } = source.partition.clone();
@@ -136,6 +159,7 @@ impl Lane {
             bounds,
             decoder: Decoder::new(bounds.limits),
             growing: Builder::new(topic, partition),
+            taking: exemplars.map(|exemplars| Taking { exemplars, taken: Taken::default(), sequence: 0 }),
             begun: None,
             full: None,
             in_flight_bytes: 0,
@@ -152,10 +176,12 @@ impl Lane {
     /// be read again by whoever gets the partition.
     pub async fn run(mut self, delivery: Delivery) {
         let budget = Arc::clone(&self.share.budget);
+        let exemplars = self.taking.as_ref().map(|taking| taking.exemplars.clone());
         let mut courier = Courier::Idle(delivery);
         loop {
             // Before anything is asked of the budget, so that no release is missed.
             let freed = budget.freed.notified();
+            let room = exemplars.as_ref().map(Exemplars::room);
             if !self.drained && self.has_room() {
                 self.read().await;
             }
@@ -183,6 +209,7 @@ impl Lane {
                 () = self.source.readable(), if self.drained && has_room => self.drained = false,
                 () = tokio::task::yield_now(), if !self.drained && has_room => {}
                 () = freed, if !has_room => {}
+                () = made(room), if !has_room => {}
                 () = self.lingered() => {}
                 () = self.time_to_put_aside() => {
                     if let Some((aside, _)) = self.aside.take() {
@@ -204,7 +231,8 @@ impl Lane {
     /// Whether to read more. A lane that holds nothing may always, or those that stand still could stop all others.
     fn has_room(&self) -> bool {
         let in_budget = self.share.held == 0 || !self.share.budget.is_exhausted();
-        self.takes_more() && in_budget && !self.stop.is_cancelled()
+        let in_time = self.taking.as_ref().is_none_or(|taking| taking.exemplars.has_room());
+        self.takes_more() && in_budget && in_time && !self.stop.is_cancelled()
     }
 
     /// Whether the lane itself can take another record; asked for each, and so without a look at what is shared.
@@ -248,10 +276,13 @@ impl Lane {
             match self.decoder.decode(&record) {
                 Ok(decoded) => {
                     if !self.growing.fits(&decoded, self.bounds.capacity) {
-                        self.full = self.growing.finish();
+                        self.full = self.growing.finish(hand_over(&mut self.taking));
                         self.begun = None;
                     }
                     self.growing.push(&record, &decoded);
+                    if let Some(taking) = &mut self.taking {
+                        taking.taken.take(decoded.message, decoded.found);
+                    }
                     self.undecodable_in_a_row = 0;
                 }
                 Err(error) => {
@@ -307,7 +338,7 @@ impl Lane {
                     return None;
                 }
                 self.begun = None;
-                self.growing.finish()?
+                self.growing.finish(hand_over(&mut self.taking))?
             }
         };
         self.in_flight_bytes = batch.memory();
@@ -337,7 +368,8 @@ impl Lane {
 
     fn account(&mut self) {
         let full = self.full.as_ref().map_or(0, Batch::memory);
-        self.share.set(self.growing.memory() + full + self.in_flight_bytes);
+        let taken = self.taking.as_ref().map_or(0, |taking| taking.taken.memory());
+        self.share.set(self.growing.memory() + taken + full + self.in_flight_bytes);
         self.set_paused(!self.has_room());
     }
 
@@ -357,6 +389,14 @@ impl Drop for Lane {
         self.set_paused(false);
         self.receiver.status.recover(&self.component());
         self.receiver.status.recover(&self.source_component());
+    }
+}
+
+/// Room for exemplars; never, if none are taken.
+async fn made(room: Option<Notified<'_>>) {
+    match room {
+        Some(room) => room.await,
+        None => std::future::pending().await,
     }
 }
 

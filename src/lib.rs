@@ -6,8 +6,10 @@
 //! - [`lane`]: one partition's line from record to acknowledgement;
 //! - [`record`]: what a record holds: detection, the walk, what joins it to others;
 //! - [`delivery`]: batches, one attempt, and what follows from its answer;
+//! - [`exemplars`]: what receivers throw away, kept, logged and found again;
 //! - [`dead_letter`]: records that cannot be delivered;
 //! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
+//! - [`demo`]: the same between a mock broker with lifelike traffic and a receiver, all in one process;
 //! - [`config`], [`cli`], [`check`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
 //!
 //! `ARCHITECTURE.md` says why it is so, and which test holds which promise.
@@ -19,6 +21,8 @@ pub mod cli;
 pub mod config;
 pub mod dead_letter;
 pub mod delivery;
+pub mod demo;
+pub mod exemplars;
 pub mod kafka;
 pub mod lane;
 pub mod log;
@@ -26,6 +30,8 @@ pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod status;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An error and all that caused it, in one line.
 fn error_chain(error: &dyn std::error::Error) -> String {
@@ -36,4 +42,10 @@ fn error_chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// Milliseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

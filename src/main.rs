@@ -1,12 +1,13 @@
 //! The thin start: parse, configure, do what was asked, and answer by exit code.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use exemplar_bridge::cli::{self, Cli, Exit, Task};
-use exemplar_bridge::config::{self, Config};
-use exemplar_bridge::{bridge, check, dead_letter, kafka, log};
+use exemplar_bridge::config::{self, Log};
+use exemplar_bridge::{bridge, check, dead_letter, demo, kafka, log};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned as Shutdown};
 
 fn main() -> ExitCode {
     let cli = cli::parse(&kafka::client::librdkafka());
@@ -52,7 +53,11 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
             // The answer is the exit code too: a reader that has gone does not keep it from being found.
             return Ok(runtime.block_on(check::check(config, |line| drop(writeln!(out, "{line}")))));
         }
-        Task::Run => return run(config),
+        Task::Demo => {
+            let terminal = out.is_terminal();
+            return serve(&config.log.clone(), async |shutdown| Ok(demo::run(config, shutdown, out, terminal).await?));
+        }
+        Task::Run => return serve(&config.log.clone(), async |shutdown| Ok(bridge::run(config, shutdown).await?)),
     }
     // What does not end with a line end is still in the buffer, and at exit nobody would hear that it is lost.
     out.flush()?;
@@ -63,36 +68,34 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Runtime::new().map_err(|error| anyhow::anyhow!("no threads can be had: {error}"))
 }
 
-fn run(config: Config) -> anyhow::Result<Exit> {
-    log::init(&config.log).map_err(|error| anyhow::anyhow!(error))?;
+/// Runs something until a signal ends it.
+fn serve(log: &Log, run: impl AsyncFnOnce(Shutdown) -> anyhow::Result<()>) -> anyhow::Result<Exit> {
+    log::init(log).map_err(|error| anyhow::anyhow!(error))?;
     install_crypto();
     let runtime = runtime()?;
-    let ended = runtime.block_on(async {
-        let shutdown = signalled()?;
-        bridge::run(config, shutdown).await?;
-        anyhow::Ok(())
-    });
+    let ended = runtime.block_on(async { run(signalled()?.cancelled_owned()).await });
     // A question to a broker that is gone may still wait for its answer; nothing does any more.
     runtime.shutdown_background();
     ended?;
     Ok(Exit::Fine)
 }
 
-/// Done at the first SIGTERM or SIGINT; a second one ends the process at once. What was not committed is read again.
-fn signalled() -> io::Result<impl Future<Output = ()>> {
+/// Cancelled at the first SIGTERM or SIGINT; a second one ends the process at once. What was not committed is read again.
+fn signalled() -> io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (sent, received) = tokio::sync::oneshot::channel();
+    let signalled = CancellationToken::new();
+    let first = signalled.clone();
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         };
         next().await;
-        let _gone = sent.send(());
+        first.cancel();
         next().await;
         tracing::warn!("stopping at once");
         std::process::exit(Exit::Failed as i32);
     });
-    Ok(async { drop(received.await) })
+    Ok(signalled)
 }
 
 /// One implementation of TLS for the process, chosen here and not by whichever dependency comes first.

@@ -1,7 +1,8 @@
 //! One receiver's pipeline: its consumer, a lane for each assigned partition, and what is committed.
 //!
-//! Offsets are committed in this order: snapshot the watermarks; fsync what keeps records that were not delivered;
-//! commit the snapshot, for partitions still owned. A commit that fails is repeated with the next.
+//! Offsets are committed in this order: fsync the log of exemplars; snapshot the watermarks up to what it holds; fsync what
+//! keeps records that were not delivered; commit the snapshot, for partitions still owned. A commit that fails is repeated
+//! with the next.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -16,9 +17,10 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Backoff, Capacity, Client, ClientError, Delivery, Receiver, Verdict};
+use crate::exemplars::Exemplars;
 use crate::kafka::client::{Observer, consumer_config};
 use crate::kafka::{Command, Consumer, Event, Offsets, Positions, Source, TopicPartition};
 use crate::lane::{Bounds, Budget, Lane};
@@ -40,6 +42,8 @@ pub struct Shared {
     pub buffered_bytes: Gauge,
     /// Where records go that cannot be delivered.
     pub dead_letters: DeadLetters,
+    /// Where exemplars go.
+    pub exemplars: Exemplars,
 }
 
 /// Why a pipeline ends before it is told to.
@@ -65,6 +69,8 @@ pub struct Pipeline {
     name: String,
     group_id: String,
     receiver: Arc<Receiver>,
+    /// The first receiver's pipeline takes the exemplars: every group reads the same records.
+    takes_exemplars: bool,
     metrics: Arc<PipelineMetrics>,
     bounds: Bounds,
     budget: Arc<Budget>,
@@ -94,10 +100,25 @@ impl Running {
         self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What may be committed and has not been.
-    fn uncommitted(&self) -> Option<i64> {
-        // No exemplars are logged yet, so none is waited for.
-        self.offsets().watermark(u64::MAX).filter(|watermark| self.committed != Some(*watermark))
+    /// Whether all that is settled has been committed.
+    fn is_committed(&self) -> bool {
+        self.offsets().position().is_none_or(|position| self.committed == Some(position))
+    }
+}
+
+/// A lane that has settled what is not committed yet.
+struct Uncommitted {
+    partition: TopicPartition,
+    offsets: Arc<Mutex<Offsets>>,
+    committed: Option<i64>,
+}
+
+impl Uncommitted {
+    /// What may be committed, if there is anything, when the log holds all exemplars up to `logged`.
+    fn position(self, logged: u64) -> Option<(TopicPartition, i64)> {
+        let watermark = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).watermark(logged);
+        let position = watermark.filter(|watermark| self.committed != Some(*watermark))?;
+        Some((self.partition, position))
     }
 }
 
@@ -154,6 +175,7 @@ impl Pipeline {
             name: remote.name.clone(),
             group_id: config.group_id(index).expect("the receiver is there"),
             receiver,
+            takes_exemplars: index == 0,
             metrics,
             bounds,
             budget: Arc::new(Budget::new(budget, shared.buffered_bytes.clone())),
@@ -330,7 +352,7 @@ impl Pipeline {
                         lane.committed = Some(position);
                     }
                 }
-                if self.lanes.values().all(|lane| lane.uncommitted().is_none()) {
+                if self.lanes.values().all(Running::is_committed) {
                     self.uncommitted_since = None;
                 } else {
                     // What was settled after the snapshot is at most one interval old.
@@ -370,7 +392,8 @@ impl Pipeline {
             Arc::clone(&offsets),
             stop.clone(),
         );
-        let lane = Lane::new(source, receiver, self.bounds, Arc::clone(&self.budget), stop.clone());
+        let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
+        let lane = Lane::new(source, receiver, self.bounds, Arc::clone(&self.budget), exemplars, stop.clone());
         let abort = self.tasks.spawn(lane.run(delivery));
         self.lanes.insert(partition, Running { stop, abort, offsets, committed: None, beginning: None });
         self.metrics.partitions.set(self.lanes.len() as i64);
@@ -423,12 +446,12 @@ impl Pipeline {
         let Some(leaving) = self.leaving.take() else {
             return;
         };
-        let commit = self.uncommitted(|partition| leaving.partitions.contains(partition));
+        let uncommitted = self.uncommitted(|partition| leaving.partitions.contains(partition));
         // Forgotten first: a late answer must not settle anything any more.
         for partition in &leaving.partitions {
             self.forget(partition).await;
         }
-        let commit = self.shared.dead_letters.sync().await.map_or_else(|_| Positions::new(), |()| commit);
+        let commit = within(self.shared.config.kafka.revoke_timeout, self.synced(uncommitted)).await;
         consumer.send(Command::Release { commit, partitions: leaving.partitions });
     }
 
@@ -445,21 +468,41 @@ impl Pipeline {
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
 
-    fn uncommitted(&self, which: impl Fn(&TopicPartition) -> bool) -> Positions {
-        let lanes = self.lanes.iter().filter(|(partition, _)| which(partition));
-        lanes.filter_map(|(partition, lane)| Some((partition.clone(), lane.uncommitted()?))).collect()
+    /// Lanes that have settled what is not committed yet.
+    fn uncommitted(&self, which: impl Fn(&TopicPartition) -> bool) -> Vec<Uncommitted> {
+        let lanes = self.lanes.iter().filter(|(partition, lane)| which(partition) && !lane.is_committed());
+        let uncommitted = lanes.map(|(partition, lane)| Uncommitted {
+            partition: partition.clone(),
+            offsets: Arc::clone(&lane.offsets),
+            committed: lane.committed,
+        });
+        uncommitted.collect()
     }
 
-    /// Snapshots the watermarks and begins to sync what must be on disk before they are committed.
+    /// Makes durable what must be before anything of this is committed; what may be committed then.
+    fn synced(&self, uncommitted: Vec<Uncommitted>) -> Syncing {
+        let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
+        let dead_letters = self.shared.dead_letters.clone();
+        Box::pin(async move {
+            let logged = match exemplars {
+                Some(exemplars) => exemplars.sync().await,
+                None => u64::MAX,
+            };
+            // After the log and before the spool: a dead letter is in the spool before its offset is settled.
+            let positions = uncommitted.into_iter().filter_map(|lane| lane.position(logged)).collect();
+            dead_letters.sync().await.map(|()| positions)
+        })
+    }
+
+    /// Begins to sync what must be on disk before watermarks are committed.
     fn begin_commit(&mut self) -> Option<Syncing> {
-        let positions = self.uncommitted(|_| true);
-        if positions.is_empty() {
+        let uncommitted = self.uncommitted(|_| true);
+        if uncommitted.is_empty() {
             self.uncommitted_since = None;
             return None;
         }
         self.uncommitted_since.get_or_insert_with(Instant::now);
-        let dead_letters = self.shared.dead_letters.clone();
-        Some(Box::pin(async move { dead_letters.sync().await.map(|()| positions) }))
+        Some(self.synced(uncommitted))
     }
 
     fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
@@ -529,10 +572,10 @@ impl Pipeline {
                 "requests were still in flight after kafka.drain_timeout; what they hold will be delivered again"
             );
         }
-        let positions = self.uncommitted(|_| true);
+        let uncommitted = self.uncommitted(|_| true);
         // The queues must be gone before the consumer is.
         self.tasks.shutdown().await;
-        let positions = self.shared.dead_letters.sync().await.map_or_else(|_| Positions::new(), |()| positions);
+        let positions = within(self.shared.config.kafka.drain_timeout, self.synced(uncommitted)).await;
         consumer.send(Command::Close(positions));
         let joined = tokio::task::spawn_blocking(|| consumer.join()).await;
         joined.expect("joining does not panic");
@@ -574,6 +617,15 @@ async fn until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+/// What may be committed, if a disk that stands still does not take too long over it; nothing otherwise, and it will be
+/// read again.
+async fn within(limit: config::Duration, syncing: Syncing) -> Positions {
+    match tokio::time::timeout(limit.get(), syncing).await {
+        Ok(Ok(positions)) => positions,
+        Ok(Err(_)) | Err(_) => Positions::new(),
     }
 }
 

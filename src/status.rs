@@ -21,6 +21,8 @@ pub struct Status {
 pub enum Severity {
     /// It will go away by itself: the bridge stays ready.
     Waiting,
+    /// Somebody must do something, and the bridge does its work meanwhile: it stays ready, `/-/healthy` says so.
+    Degraded,
     /// Somebody must do something: the bridge is not ready.
     Failing,
 }
@@ -41,6 +43,8 @@ pub struct Reason {
     pub message: String,
     /// Whether this is why the bridge is not ready.
     pub failing: bool,
+    /// Whether somebody must do something all the same.
+    pub degraded: bool,
     /// For how long, in seconds.
     pub seconds: u64,
 }
@@ -62,6 +66,7 @@ impl Status {
         match severity {
             _ if !due => {}
             Severity::Waiting => tracing::warn!(component, "{message}"),
+            Severity::Degraded => tracing::error!(component, "degraded: {message}"),
             Severity::Failing => tracing::error!(component, "not ready: {message}"),
         }
         conditions.insert(component.to_owned(), Condition { severity, message, since, logged });
@@ -80,6 +85,11 @@ impl Status {
         self.lock().contains_key(component)
     }
 
+    /// Whether nothing needs anybody.
+    pub fn healthy(&self) -> bool {
+        self.lock().values().all(|condition| condition.severity == Severity::Waiting)
+    }
+
     /// Whether nothing is failing, and all that is wrong.
     pub fn ready(&self) -> (bool, Vec<Reason>) {
         let conditions = self.lock();
@@ -88,6 +98,7 @@ impl Status {
             component: component.clone(),
             message: condition.message.clone(),
             failing: condition.severity == Severity::Failing,
+            degraded: condition.severity == Severity::Degraded,
             seconds: condition.since.elapsed().as_secs(),
         });
         (ready, reasons.collect())

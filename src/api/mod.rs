@@ -1,6 +1,10 @@
 //! What is served over HTTP.
 
+mod answer;
+mod exemplars;
+mod json;
 mod routes;
 mod server;
+mod time;
 
 pub use server::{BindError, Server};

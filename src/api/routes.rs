@@ -1,60 +1,68 @@
-//! Paths and their answers: `/-/healthy`, `/-/ready` and `/metrics`.
+//! Paths and their answers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use serde_json::json;
-use warp::http::{Response, StatusCode, header};
+use warp::http::StatusCode;
+use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
+use super::answer::{self, Kind};
+use super::exemplars;
+use crate::exemplars::Exemplars;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::status::Status;
+
+const PATHS: &str = "POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready and /metrics";
 
 /// All routes.
 pub fn routes(
     metrics: Arc<Metrics>,
     status: Status,
+    exemplars: Exemplars,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    // HEAD is GET without its body, which hyper leaves out. The path comes first: what is not there is 404 by any method.
-    let method = warp::get().or(warp::head()).unify();
-    let healthy =
-        warp::path!("-" / "healthy").and(method).map(|| answer(StatusCode::OK, "text/plain", "healthy\n".to_owned()));
-    let ready = warp::path!("-" / "ready").and(method).map(move || ready(&status));
-    let metrics = warp::path!("metrics").and(method).map(move || match metrics.encode() {
-        Ok(text) => answer(StatusCode::OK, CONTENT_TYPE, text),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    });
-    healthy.or(ready).unify().or(metrics).unify().recover(refuse).unify()
+    // HEAD is GET without its body, which hyper leaves out. Each path ends with what it answers to any other method.
+    let get = || warp::get().or(warp::head()).unify();
+    let refuse = |methods: &'static str| warp::any().map(move || answer::not_allowed(methods));
+    let health = status.clone();
+    let healthy = warp::path!("-" / "healthy").and(get().map(move || healthy(&health)).or(refuse("GET, HEAD")).unify());
+    let ready = warp::path!("-" / "ready").and(get().map(move || ready(&status)).or(refuse("GET, HEAD")).unify());
+    let metrics = warp::path!("metrics").and(get().map(move || page(&metrics)).or(refuse("GET, HEAD")).unify());
+
+    let exemplars = warp::any().map(move || exemplars.clone());
+    let parameters = || warp::query::raw().or(warp::any().map(String::new)).unify();
+    let by_url = warp::get().and(exemplars.clone()).and(parameters()).then(exemplars::get);
+    let by_form =
+        warp::post().and(exemplars.clone()).and(parameters()).and(warp::body::stream()).then(exemplars::post_form);
+    let query_exemplars =
+        warp::path!("api" / "v1" / "query_exemplars").and(by_url.or(by_form).unify().or(refuse("GET, POST")).unify());
+    let by_json = warp::post().and(exemplars).and(warp::body::stream()).then(exemplars::post_json);
+    let root = warp::path::end().and(by_json.or(refuse("POST")).unify());
+
+    let all = query_exemplars.or(root).unify().or(healthy).unify().or(ready).unify().or(metrics).unify();
+    all.recover(not_found).unify()
 }
 
-fn answer(status: StatusCode, content_type: &str, body: String) -> Response<String> {
-    Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, content_type)
-        .body(body)
-        .expect("status and content type are valid")
+fn healthy(status: &Status) -> Response {
+    let body = if status.healthy() { "healthy\n" } else { "degraded, see /-/ready\n" };
+    answer::text(StatusCode::OK, "text/plain", body)
 }
 
-/// Errors have the shape of Prometheus' own: `status`, `errorType`, `error`.
-fn failure(status: StatusCode, error: &str) -> Response<String> {
-    let kind = if status == StatusCode::NOT_FOUND { "not_found" } else { "bad_data" };
-    let body = json!({ "status": "error", "errorType": kind, "error": error });
-    answer(status, "application/json", format!("{body}\n"))
-}
-
-fn ready(status: &Status) -> Response<String> {
+fn ready(status: &Status) -> Response {
     let (ready, conditions) = status.ready();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "ready": ready, "conditions": conditions });
-    answer(code, "application/json", format!("{body}\n"))
+    answer::json(code, json!({ "ready": ready, "conditions": conditions }))
 }
 
-async fn refuse(rejection: Rejection) -> Result<Response<String>, Infallible> {
-    Ok(if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        let mut answer = failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
-        answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-        answer
-    } else {
-        failure(StatusCode::NOT_FOUND, "no such path; there are /-/healthy, /-/ready and /metrics")
-    })
+fn page(metrics: &Metrics) -> Response {
+    match metrics.encode() {
+        Ok(text) => answer::text(StatusCode::OK, CONTENT_TYPE, text),
+        Err(error) => answer::failure(StatusCode::INTERNAL_SERVER_ERROR, Kind::Internal, &error.to_string()),
+    }
+}
+
+async fn not_found(_: Rejection) -> Result<Response, Infallible> {
+    let error = format!("no such path; there are {PATHS}");
+    Ok(answer::failure(StatusCode::NOT_FOUND, Kind::NotFound, &error))
 }

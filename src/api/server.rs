@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::routes::routes;
 use crate::config::Http;
+use crate::exemplars::Exemplars;
 use crate::metrics::Metrics;
 use crate::status::Status;
 
@@ -36,6 +37,7 @@ pub struct Server {
     listener: TcpListener,
     metrics: Arc<Metrics>,
     status: Status,
+    exemplars: Exemplars,
 }
 
 impl Server {
@@ -43,17 +45,27 @@ impl Server {
     ///
     /// # Errors
     /// If the address is taken or not ours.
-    pub async fn bind(config: &Http, metrics: Arc<Metrics>, status: Status) -> Result<Self, BindError> {
+    pub async fn bind(
+        config: &Http,
+        metrics: Arc<Metrics>,
+        status: Status,
+        exemplars: Exemplars,
+    ) -> Result<Self, BindError> {
         let failed = |source| BindError { listen: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
-        tracing::info!(%address, "serving /-/healthy, /-/ready and /metrics");
-        Ok(Self { listener, metrics, status })
+        tracing::info!(%address, "serving");
+        Ok(Self { listener, metrics, status, exemplars })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("it is bound")
     }
 
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status)));
+        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.exemplars)));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
         let connections = GracefulShutdown::new();

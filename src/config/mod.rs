@@ -21,7 +21,9 @@ pub use reference::reference;
 pub use schema::schema;
 pub use secret::{Properties, Secret, SecretError, SecretSource};
 pub use sources::Sources;
-pub use types::{Auth, BasicAuth, Config, DeadLetter, Format, Http, Kafka, Limits, Log, LogFormat, RemoteWrite, Tls};
+pub use types::{
+    Auth, BasicAuth, Config, DeadLetter, Exemplars, Format, Http, Kafka, Limits, Log, LogFormat, RemoteWrite, Tls, Wal,
+};
 pub use units::{ByteSize, Duration, UnitError};
 
 /// The defaults, as the repository ships them: every key there is.

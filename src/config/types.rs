@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::secret::{Properties, Secret, SecretSource};
-use super::units::{ByteSize, Duration, count};
+use super::units::{ByteSize, Duration, count, optional_count};
 
 /// The whole configuration.
 ///
@@ -24,6 +24,10 @@ pub struct Config {
     pub remote_write: Vec<RemoteWrite>,
     /// Where records are kept that cannot be delivered.
     pub dead_letter: DeadLetter,
+    /// How many exemplars are kept.
+    pub exemplars: Exemplars,
+    /// The log from which exemplars are read back after a restart.
+    pub wal: Wal,
     /// What is served.
     pub http: Http,
     /// What bounds memory.
@@ -163,11 +167,47 @@ pub struct DeadLetter {
     pub max_bytes: ByteSize,
 }
 
+/// How many exemplars are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Exemplars {
+    /// The most exemplars held in memory; the first to arrive goes first. Each takes some 80 bytes. Too few, and what is
+    /// asked for has been evicted already. Default: `1000000`.
+    #[serde(deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub capacity: usize,
+    /// The most exemplars held of one series, so that a noisy one does not evict the others. Default: `null`, no limit.
+    #[serde(deserialize_with = "optional_count")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_per_series: Option<usize>,
+    /// Exemplars that are older are neither kept nor answered. Default: `null`, no limit.
+    pub max_age: Option<Duration>,
+}
+
+/// The log from which exemplars are read back after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wal {
+    /// Its directory; made if it is not there. One instance at a time. Default: `"data/wal"`.
+    pub directory: PathBuf,
+    /// The most the log may take on disk. An exemplar takes some 50 bytes, more in light traffic; what is evicted from
+    /// memory goes from disk. Too small, and the oldest segments go first: exemplars in them are lost with the next
+    /// restart. Default: `"4GiB"`.
+    pub max_bytes: ByteSize,
+    /// Whether to stop reading while the log cannot be written. Otherwise metrics are delivered on, and offsets of
+    /// records with new exemplars are not committed for the time being. Default: `false`.
+    pub required: bool,
+    /// How long offsets wait for a log that cannot be written. Then they are committed all the same, and a crash loses
+    /// the exemplars that are in memory only. Too short gives them up early, long makes a restart read much again; `0s`
+    /// waits for ever. Default: `"10m"`.
+    pub max_uncommitted: Duration,
+}
+
 /// What is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Address and port for `/metrics`, `/-/healthy` and `/-/ready`; port 0 takes any that is free. There is no
+    /// Address and port for the API; port 0 takes any that is free. There is no
     /// authentication: `0.0.0.0:8000` is for networks that you trust. Default: `"127.0.0.1:8000"`.
     pub listen: String,
 }
@@ -248,6 +288,8 @@ impl Default for Config {
             kafka: Kafka::default(),
             remote_write: vec![RemoteWrite::default()],
             dead_letter: DeadLetter::default(),
+            exemplars: Exemplars::default(),
+            wal: Wal::default(),
             http: Http::default(),
             limits: Limits::default(),
             log: Log::default(),
@@ -293,6 +335,23 @@ impl Default for RemoteWrite {
 impl Default for DeadLetter {
     fn default() -> Self {
         Self { directory: "data/dead-letter".into(), max_bytes: ByteSize::from_mib(1024) }
+    }
+}
+
+impl Default for Exemplars {
+    fn default() -> Self {
+        Self { capacity: 1_000_000, max_per_series: None, max_age: None }
+    }
+}
+
+impl Default for Wal {
+    fn default() -> Self {
+        Self {
+            directory: "data/wal".into(),
+            max_bytes: ByteSize::from_mib(4096),
+            required: false,
+            max_uncommitted: Duration::from_secs(600),
+        }
     }
 }
 

@@ -4,8 +4,6 @@
 mod inspect;
 mod spool;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use prost::Message;
 use proto::dead_letter::{DeadLetter, Header};
 
@@ -55,7 +53,7 @@ impl Letter {
             reason: why.reason.to_owned(),
             detail,
             status: why.status.map(u32::from),
-            rejected_at: now(),
+            rejected_at: crate::now(),
             receiver: why.receiver.to_owned(),
         };
         Self { reason: why.reason, letter }
@@ -64,10 +62,4 @@ impl Letter {
     fn encode(&self) -> Vec<u8> {
         self.letter.encode_to_vec()
     }
-}
-
-/// Milliseconds since the epoch.
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

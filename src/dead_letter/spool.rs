@@ -7,10 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tokio_util::sync::CancellationToken;
 
-use super::{Letter, now};
+use super::Letter;
 use crate::config;
 use crate::delivery::Backoff;
 use crate::metrics::{Metrics, ReasonLabel};
+use crate::now;
 use crate::status::{Severity, Status};
 
 /// The spool cannot be opened.

@@ -124,13 +124,13 @@ impl Builder {
 
     /// Whether a record can join without passing the capacity. Anything fits in an empty batch.
     pub fn fits(&self, decoded: &Decoded<'_>, capacity: Capacity) -> bool {
-        if !self.has_content() || decoded.uncompressed == 0 {
+        if !self.has_content() || decoded.message.is_empty() {
             return true;
         }
         let samples = decoded.found.counts.samples + decoded.found.counts.histograms;
         !self.exclusive
             && !decoded.found.foreign_fields
-            && self.uncompressed + decoded.uncompressed <= capacity.bytes
+            && self.uncompressed + decoded.message.len() <= capacity.bytes
             && self.samples() + samples as usize <= capacity.samples
     }
 
@@ -183,7 +183,7 @@ impl Builder {
         let headers = (!record.headers.is_empty()).then(|| push_headers(&mut self.kept, &record.headers));
         self.entries.push(Entry { offset: record.offset, timestamp: record.timestamp, key, headers, value });
         self.counts += decoded.found.counts;
-        self.uncompressed += decoded.uncompressed;
+        self.uncompressed += decoded.message.len();
         self.exclusive |= decoded.found.foreign_fields;
         self.position = Some(record.offset + 1);
     }
@@ -200,8 +200,9 @@ impl Builder {
         }
     }
 
-    /// The batch as it is to be sent; `None` if nothing was pushed or skipped. What is left is an empty one.
-    pub fn finish(&mut self) -> Option<Batch> {
+    /// The batch as it is to be sent, with the sequence number of the last exemplars taken from it or before; `None` if
+    /// nothing was pushed or skipped. What is left is an empty one.
+    pub fn finish(&mut self, sequence: u64) -> Option<Batch> {
         let position = self.position.take()?;
         self.compress_raw();
         self.expected = self.body.len();
@@ -223,6 +224,7 @@ impl Builder {
             counts: take(&mut self.counts),
             uncompressed,
             position,
+            sequence,
         })
     }
 }
@@ -292,6 +294,7 @@ pub struct Batch {
     counts: Counts,
     uncompressed: usize,
     position: i64,
+    sequence: u64,
 }
 
 impl Batch {
@@ -318,6 +321,11 @@ impl Batch {
     /// Bytes of memory that the batch takes.
     pub fn memory(&self) -> usize {
         self.buffer.len() + self.kept.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// With this the last exemplars of these records, and of all before them, were handed over.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// The offset to go on from once records up to, and not including, number `end` are settled.
@@ -365,6 +373,6 @@ impl Batch {
             part.push(&record, &decoded);
         }
         part.position = Some(self.position_after(records.end));
-        part.finish().expect("it has a position")
+        part.finish(self.sequence).expect("it has a position")
     }
 }

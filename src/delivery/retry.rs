@@ -94,6 +94,8 @@ pub struct Delivery {
     pub(super) decoder: Decoder,
     /// Records given up since the receiver has last accepted data of this lane.
     pub(super) given_up_in_a_row: u32,
+    /// With this the last exemplars of the batch at hand were handed over.
+    sequence: u64,
 }
 
 /// How a batch ended.
@@ -128,11 +130,12 @@ impl Delivery {
         offsets: Arc<Mutex<Offsets>>,
         stop: CancellationToken,
     ) -> Self {
-        Self { receiver, partition, offsets, stop, decoder: Decoder::new(limits), given_up_in_a_row: 0 }
+        Self { receiver, partition, offsets, stop, decoder: Decoder::new(limits), given_up_in_a_row: 0, sequence: 0 }
     }
 
     /// Delivers a batch. Takes and returns itself, so that the lane can go on reading meanwhile.
     pub async fn deliver(mut self, batch: Batch) -> (Self, Outcome) {
+        self.sequence = batch.sequence();
         if batch.is_empty() {
             self.settle(batch.position_after(batch.len()));
             return (self, Outcome::Settled);
@@ -150,8 +153,7 @@ impl Delivery {
 
     /// Notes that everything before `position` is done.
     pub(super) fn settle(&self, position: i64) {
-        // No exemplars are logged yet, so none has a sequence number.
-        self.offsets.lock().unwrap_or_else(PoisonError::into_inner).settle(position, 0);
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner).settle(position, self.sequence);
     }
 
     /// Notes that the receiver has taken a batch.

@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// So many steps are kept while the log cannot be written; then they become longer.
+const MAX_WAITING: usize = 1 << 16;
+
 /// What a lane has settled, in order of offset, and the watermark that follows from it.
 ///
 /// Invariant: the watermark never passes a record that is neither delivered nor a dead letter, nor one whose exemplars
@@ -25,8 +28,9 @@ impl Offsets {
     /// Everything before `position` is delivered or a dead letter, and the last of its exemplars has the sequence
     /// number `sequence` (0 if none has had any yet). Lanes settle in order.
     pub fn settle(&mut self, position: i64, sequence: u64) {
+        let full = self.waiting.len() >= MAX_WAITING;
         match self.waiting.back_mut() {
-            Some(last) if last.sequence == sequence => last.position = position,
+            Some(last) if full || last.sequence == sequence => *last = Settled { position, sequence },
             _ => self.waiting.push_back(Settled { position, sequence }),
         }
     }
@@ -53,6 +57,19 @@ mod tests {
     #[test]
     fn nothing_is_committed_before_anything_is_settled() {
         assert_eq!(Offsets::default().watermark(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_log_that_stands_still_takes_no_more_memory() {
+        let mut offsets = Offsets::default();
+        let many = MAX_WAITING as u64 + 1000;
+        for sequence in 1..=many {
+            offsets.settle(sequence as i64 * 10, sequence);
+        }
+        assert_eq!(offsets.waiting.len(), MAX_WAITING);
+        assert_eq!(offsets.watermark(MAX_WAITING as u64 - 1), Some((MAX_WAITING as i64 - 1) * 10));
+        assert_eq!(offsets.watermark(many - 1), Some((MAX_WAITING as i64 - 1) * 10));
+        assert_eq!(offsets.watermark(many), Some(many as i64 * 10));
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub enum Content<'a> {
 pub struct Decoded<'a> {
     /// What to append to a batch.
     pub content: Content<'a>,
-    /// Its length in bytes, uncompressed.
-    pub uncompressed: usize,
+    /// The message itself, uncompressed.
+    pub message: &'a [u8],
     /// What the walk found in it.
     pub found: &'a Found,
 }
@@ -129,14 +129,14 @@ impl Decoder {
             format => self.read_as(format, payload)?,
         };
         Ok(match layout {
-            Layout::Raw => Decoded { content: Content::Raw(payload), uncompressed: payload.len(), found: &self.found },
+            Layout::Raw => Decoded { content: Content::Raw(payload), message: payload, found: &self.found },
             Layout::Block { elements, uncompressed } => {
                 let content = Content::Block(&payload[elements..]);
-                Decoded { content, uncompressed, found: &self.found }
+                Decoded { content, message: &self.scratch[..uncompressed], found: &self.found }
             }
             Layout::Unpacked { uncompressed } => {
-                let content = Content::Unpacked(&self.scratch[..uncompressed]);
-                Decoded { content, uncompressed, found: &self.found }
+                let message = &self.scratch[..uncompressed];
+                Decoded { content: Content::Unpacked(message), message, found: &self.found }
             }
         })
     }

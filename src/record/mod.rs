@@ -4,6 +4,7 @@
 //! not accepted: one bad record would poison the records it is joined with.
 
 mod decode;
+pub mod exemplars;
 mod shape;
 pub mod snappy;
 mod walk;

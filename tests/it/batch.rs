@@ -67,7 +67,7 @@ proptest! {
             let decoded = decoder.decode(record).expect("real traffic");
             builder.push(record, &decoded);
         }
-        let batch = builder.finish().expect("records were pushed");
+        let batch = builder.finish(0).expect("records were pushed");
 
         prop_assert_eq!(plain(&batch.body()), contents.concat());
         let mut room = Vec::new();
@@ -84,7 +84,7 @@ proptest! {
 
 fn decode(payload: &[u8]) -> Result<usize, DecodeError> {
     let record = record(0, payload, None, vec![]);
-    Decoder::new(LIMITS).decode(&record).map(|decoded| decoded.uncompressed)
+    Decoder::new(LIMITS).decode(&record).map(|decoded| decoded.message.len())
 }
 
 fn reason(payload: &[u8]) -> &'static str {
@@ -103,7 +103,7 @@ fn tiny_records_in_every_format_join_too() {
         let record = record(offset as i64, payload, None, vec![]);
         builder.push(&record, &decoder.decode(&record).expect("a small request"));
     }
-    let batch = builder.finish().expect("records were pushed");
+    let batch = builder.finish(0).expect("records were pushed");
     assert_eq!(plain(&batch.body()), tiny.repeat(4000));
     assert_eq!(batch.counts().samples, 4000);
 }
@@ -118,7 +118,7 @@ fn what_a_record_declares_is_a_hint_and_the_walk_decides() {
         for encoding in encodings {
             let record = record(0, &payload, None, vec![("Content-Encoding", Some(encoding))]);
             let decoded = decoder.decode(&record).expect("real traffic");
-            assert_eq!(decoded.uncompressed, content.len());
+            assert_eq!(decoded.message.len(), content.len());
         }
     }
 }

@@ -6,6 +6,7 @@ mod both;
 mod captures;
 mod cli;
 mod clients;
+mod demo;
 mod docs;
 mod exemplars;
 mod garbage;

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::path::Path;
 use super::problem::{Finding, nearest};
 use super::types::{Config, Limits};
+use super::units::ByteSize;
 
 /// The most a snappy block can hold, and so a batch or a record: its length is a 32-bit number.
 const LARGEST_BLOCK: u64 = u32::MAX as u64;
@@ -31,6 +32,7 @@ pub(super) fn check(config: &Config, listed: bool, files: bool) -> Vec<Finding> 
         }
     }
     check.dead_letter(config);
+    check.wal(config);
     check.listen(&config.http.listen);
     check.limits(&config.limits);
     check.level(&config.log.level);
@@ -58,6 +60,22 @@ impl Check {
             let remedy = "raise it: a spool too small for one record would stop its partition for good";
             let finding = Finding::at(Path::of("dead_letter.max_bytes"), what, remedy);
             self.findings.push(finding.with(Path::of("limits.max_record_bytes")));
+        }
+    }
+
+    fn wal(&mut self, config: &Config) {
+        let wal = &config.wal;
+        if wal.directory.as_os_str().is_empty() {
+            self.add(Path::of("wal.directory"), "is empty", "name a directory for the log");
+        } else if wal.directory == config.dead_letter.directory {
+            let what = format!("{} is dead_letter.directory too", wal.directory.display());
+            let finding = Finding::at(Path::of("wal.directory"), what, "give each a directory of its own");
+            self.findings.push(finding.with(Path::of("dead_letter.directory")));
+        }
+        let least = ByteSize::from_mib(8);
+        if wal.max_bytes < least {
+            let what = format!("{} is too small for a log in segments", wal.max_bytes);
+            self.add(Path::of("wal.max_bytes"), what, format!("write \"{least}\" or more"));
         }
     }
 

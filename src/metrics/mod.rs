@@ -3,8 +3,10 @@
 //! Names follow Prometheus' own queue manager where it has the same thing. Hot paths add once a batch, not once a
 //! record.
 
+mod exemplars;
+
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -16,6 +18,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::exemplars::ExemplarMetrics;
+use crate::exemplars::store::Store;
 use crate::kafka::TopicPartition;
 
 /// The content type of what [`Metrics::encode`] writes.
@@ -57,6 +61,7 @@ type Seconds = Counter<f64, std::sync::atomic::AtomicU64>;
 pub struct Metrics {
     registry: Mutex<Registry>,
     process: Process,
+    exemplars: OnceLock<Arc<ExemplarMetrics>>,
     /// Bytes of records and batches held, librdkafka's queues not included.
     pub buffered_bytes: Gauge,
     /// Dead letters by reason.
@@ -152,7 +157,7 @@ impl Metrics {
             "Records that could not be delivered and are kept in the spool",
             dead_letters.clone(),
         );
-        Self { registry: Mutex::new(registry), process, buffered_bytes, dead_letters }
+        Self { registry: Mutex::new(registry), process, exemplars: OnceLock::new(), buffered_bytes, dead_letters }
     }
 
     /// The metrics of one receiver's pipeline, labelled with its name.
@@ -167,9 +172,21 @@ impl Metrics {
         metrics
     }
 
+    /// The metrics of the exemplars that `store` holds; there is one in a process.
+    pub fn exemplars(&self, store: Store) -> Arc<ExemplarMetrics> {
+        let make = || {
+            let metrics = ExemplarMetrics::new(store);
+            let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            metrics.register(registry.sub_registry_with_prefix("exemplar_bridge"));
+            Arc::new(metrics)
+        };
+        Arc::clone(self.exemplars.get_or_init(make))
+    }
+
     /// The text of `/metrics`, in OpenMetrics' format.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         self.process.update();
+        self.exemplars.get().into_iter().for_each(|exemplars| exemplars.update());
         let mut text = String::new();
         encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(text)

@@ -1,0 +1,167 @@
+//! The answer of `query_exemplars` as text, number by number as Prometheus writes it (its `jsonutil`).
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+use crate::exemplars::store::{Exemplar, Label};
+
+/// A piece of an answer is given away when it is this long.
+const PIECE: usize = 64 << 10;
+
+/// Writes an answer piece by piece.
+pub(super) struct Renderer {
+    text: Vec<u8>,
+    /// What separates a series from the one before.
+    separator: &'static str,
+    first_exemplar: bool,
+    value: String,
+}
+
+impl Renderer {
+    pub(super) fn new() -> Self {
+        let text = br#"{"status":"success","data":["#.to_vec();
+        Self { text, separator: "", first_exemplar: true, value: String::new() }
+    }
+
+    /// What has been written, if it is enough for a piece.
+    pub(super) fn take_full(&mut self) -> Option<Bytes> {
+        (self.text.len() >= PIECE).then(|| std::mem::replace(&mut self.text, Vec::with_capacity(PIECE + 4096)).into())
+    }
+
+    pub(super) fn begin_series<'a>(&mut self, labels: impl Iterator<Item = Label<'a>>) {
+        self.push(self.separator);
+        self.separator = ",";
+        self.push(r#"{"seriesLabels":{"#);
+        for (index, (name, value)) in labels.enumerate() {
+            self.label(index, name, value);
+        }
+        self.push(r#"},"exemplars":["#);
+        self.first_exemplar = true;
+    }
+
+    pub(super) fn exemplar(&mut self, exemplar: &Exemplar<'_>) {
+        self.push(if self.first_exemplar { r#"{"labels":{"# } else { r#",{"labels":{"# });
+        self.first_exemplar = false;
+        let mut value = std::mem::take(&mut self.value);
+        for (index, (name, packed)) in exemplar.labels().enumerate() {
+            value.clear();
+            packed.push_to(&mut value);
+            self.label(index, name, &value);
+        }
+        self.value = value;
+        self.push(r#"},"value":""#);
+        push_float(&mut self.text, exemplar.value);
+        self.push(r#"","timestamp":"#);
+        push_seconds(&mut self.text, exemplar.timestamp);
+        self.push("}");
+    }
+
+    pub(super) fn end_series(&mut self) {
+        self.push("]}");
+    }
+
+    /// What is left to give away.
+    pub(super) fn finish(mut self) -> Bytes {
+        self.push("]}\n");
+        self.text.into()
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn label(&mut self, index: usize, name: &str, value: &str) {
+        if index > 0 {
+            self.push(",");
+        }
+        push_string(&mut self.text, name);
+        self.push(":");
+        push_string(&mut self.text, value);
+    }
+}
+
+fn push_string(text: &mut Vec<u8>, string: &str) {
+    serde_json::to_writer(text, string).expect("memory takes whatever is written");
+}
+
+/// As Go's `strconv.AppendFloat` with the shortest digits: in full, or with an exponent of at least two digits where it
+/// is smaller than a millionth or as large as 10²¹.
+fn push_float(text: &mut Vec<u8>, value: f64) {
+    let magnitude = value.abs();
+    let written = if value.is_nan() {
+        write!(text, "NaN")
+    } else if value.is_infinite() {
+        write!(text, "{}", if value > 0.0 { "+Inf" } else { "-Inf" })
+    } else if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        let short = format!("{value:e}");
+        let (digits, exponent) = short.split_once('e').expect("an exponent was asked for");
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+        write!(text, "{digits}e{sign}{exponent:0>2}")
+    } else {
+        write!(text, "{value}")
+    };
+    written.expect("memory takes whatever is written");
+}
+
+/// Milliseconds as seconds, with three digits after the point unless they are zero.
+fn push_seconds(text: &mut Vec<u8>, milliseconds: i64) {
+    let (sign, magnitude) = (if milliseconds < 0 { "-" } else { "" }, milliseconds.unsigned_abs());
+    let written = match (magnitude / 1000, magnitude % 1000) {
+        (seconds, 0) => write!(text, "{sign}{seconds}"),
+        (seconds, fraction) => write!(text, "{sign}{seconds}.{fraction:03}"),
+    };
+    written.expect("memory takes whatever is written");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut text = Vec::new();
+        write(&mut text);
+        String::from_utf8(text).expect("text")
+    }
+
+    #[test]
+    fn floats_are_written_as_go_writes_them() {
+        // What `strconv.FormatFloat(f, 'f' or 'e', -1, 64)` gives.
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (0.1, "0.1"),
+            (-1234.5, "-1234.5"),
+            (0.000001, "0.000001"),
+            (0.0000001, "1e-07"),
+            (1.5e-10, "1.5e-10"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (-2.5e300, "-2.5e+300"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(text(|text| push_float(text, value)), expected);
+        }
+    }
+
+    #[test]
+    fn timestamps_are_seconds() {
+        for (milliseconds, expected) in [
+            (0, "0"),
+            (1, "0.001"),
+            (-1, "-0.001"),
+            (1_795_247_484_998, "1795247484.998"),
+            (1_795_247_484_090, "1795247484.090"),
+            (-1500, "-1.500"),
+            (i64::MIN, "-9223372036854775.808"),
+            (i64::MAX, "9223372036854775.807"),
+        ] {
+            assert_eq!(text(|text| push_seconds(text, milliseconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The log's thread: chunks are appended, synced when somebody wants to commit, and removed when the ring has evicted
+//! what is in them.
+//!
+//! Invariants: an answer to a sync never names a sequence number whose exemplars are neither durable nor evicted, but
+//! after `wal.max_uncommitted`; chunks are appended in the order of their arrival. While the log cannot be written they
+//! wait, which is bounded: what the ring has evicted waits no more.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use wal::Position;
+
+use super::queue::Queue;
+use super::store::Store;
+use crate::config;
+use crate::metrics::ExemplarMetrics;
+use crate::status::{Severity, Status};
+
+/// How often a log that cannot be written is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What its trouble is reported under.
+const COMPONENT: &str = "wal";
+const REMOVE_COMPONENT: &str = "wal/remove";
+
+/// Exemplars on their way into the log.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) bytes: Vec<u8>,
+    pub(super) exemplars: usize,
+    /// The ring's arrival number after the last of them.
+    pub(super) arrival: u64,
+    /// With this chunk everything up to this sequence number is in the log.
+    pub(super) sequence: u64,
+}
+
+/// What the writer hands to the log's thread.
+#[derive(Debug, Default)]
+pub(super) struct Logger {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    chunks: VecDeque<Chunk>,
+    syncs: Vec<oneshot::Sender<u64>>,
+    /// Everything up to this sequence number has been handed over.
+    sequence: u64,
+    closed: bool,
+}
+
+impl Logger {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a chunk over.
+    pub(super) fn append(&self, chunk: Chunk) {
+        self.lock().chunks.push_back(chunk);
+        self.arrived.notify_one();
+    }
+
+    /// Asks for a sync of all that was handed over, which is everything up to `sequence`.
+    pub(super) fn sync(&self, sequence: u64, answer: oneshot::Sender<u64>) {
+        let mut waiting = self.lock();
+        waiting.sequence = sequence;
+        waiting.syncs.push(answer);
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Nothing more comes.
+    pub(super) fn close(&self, sequence: u64) {
+        let mut waiting = self.lock();
+        waiting.sequence = sequence;
+        waiting.closed = true;
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Waits until there is something to do, or until `timeout`.
+    fn next(&self, timeout: Option<Duration>) -> Waiting {
+        let mut waiting = self.lock();
+        if waiting.chunks.is_empty() && waiting.syncs.is_empty() && !waiting.closed {
+            waiting = match timeout {
+                None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(timeout) => self.arrived.wait_timeout(waiting, timeout).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        let Waiting { sequence, closed, .. } = *waiting;
+        Waiting {
+            chunks: std::mem::take(&mut waiting.chunks),
+            syncs: std::mem::take(&mut waiting.syncs),
+            sequence,
+            closed,
+        }
+    }
+}
+
+/// What is in the segments of the log: so that one can go when the ring has evicted it all.
+#[derive(Debug, Default)]
+pub(super) struct Segments(VecDeque<(u64, u64)>);
+
+impl Segments {
+    /// A record at `position` ends with the exemplar of this arrival number.
+    pub(super) fn note(&mut self, position: Position, arrival: u64) {
+        match self.0.back_mut() {
+            Some((segment, last)) if *segment == position.segment => *last = arrival,
+            _ => self.0.push_back((position.segment, arrival)),
+        }
+    }
+
+    /// Where the log must still begin, when the ring's oldest exemplar has this arrival number. Never past the segment
+    /// that is being written.
+    fn needed_from(&mut self, oldest: u64) -> Option<Position> {
+        while self.0.len() > 1 && self.0.front().is_some_and(|(_, arrival)| *arrival <= oldest) {
+            self.0.pop_front();
+        }
+        self.0.front().map(|(segment, _)| Position::new(*segment, 0))
+    }
+
+    /// Gives up the oldest segment for want of room; where the log begins then. `None` if there is no other.
+    fn give_up_oldest(&mut self) -> Option<Position> {
+        if self.0.len() < 2 {
+            return None;
+        }
+        self.0.pop_front();
+        self.0.front().map(|(segment, _)| Position::new(*segment, 0))
+    }
+}
+
+/// What the log's thread owns.
+pub(super) struct LogWriter {
+    pub(super) log: wal::Log,
+    pub(super) segments: Segments,
+    pub(super) logger: Arc<Logger>,
+    /// To hold the lanes while the log cannot be written, if it is required.
+    pub(super) queue: Arc<Queue>,
+    pub(super) store: Store,
+    pub(super) config: config::Wal,
+    pub(super) status: Status,
+    pub(super) metrics: Arc<ExemplarMetrics>,
+    pub(super) progress: Progress,
+}
+
+/// How far the log's thread has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Not appended yet, oldest first.
+    pending: VecDeque<Chunk>,
+    /// Everything up to this sequence number is appended, or needs not be.
+    appended: u64,
+    /// Everything up to this sequence number is durable, or needs not be.
+    durable: u64,
+    /// Exemplars appended since the last sync.
+    unsynced: usize,
+    failing_since: Option<Instant>,
+}
+
+impl LogWriter {
+    /// Runs until the writer has closed the way here; then syncs once more.
+    pub(super) fn run(mut self) {
+        loop {
+            let retry = self.progress.failing_since.map(|_| RETRY);
+            let Waiting { chunks, syncs, sequence, closed } = self.logger.next(retry);
+            self.progress.pending.extend(chunks);
+            let wanted = !syncs.is_empty() || closed || retry.is_some();
+            match self.write(sequence, wanted) {
+                Ok(()) => self.recovered(),
+                Err(error) => self.failed(&error),
+            }
+            self.report();
+            let given_up = self.progress.failing_since.is_some_and(|since| {
+                let patience = self.config.max_uncommitted;
+                !self.config.required && !patience.is_zero() && since.elapsed() >= patience.get()
+            });
+            for answer in syncs {
+                // Nobody listens any more after a time-out.
+                let _gone = answer.send(if given_up { sequence } else { self.progress.durable });
+            }
+            if closed {
+                break;
+            }
+        }
+    }
+
+    fn write(&mut self, sequence: u64, sync: bool) -> Result<(), wal::Error> {
+        let oldest = self.store.oldest();
+        let mut appended = Ok(());
+        while let Some(chunk) = self.progress.pending.front() {
+            if chunk.arrival > oldest {
+                match append(&mut self.log, &mut self.segments, chunk, &self.metrics) {
+                    Ok(position) => self.segments.note(position, chunk.arrival),
+                    Err(error) => {
+                        appended = Err(error);
+                        break;
+                    }
+                }
+                self.progress.unsynced += chunk.exemplars;
+            }
+            self.progress.appended = chunk.sequence;
+            self.progress.pending.pop_front();
+        }
+        if sync {
+            // Also when not everything could be appended: what could be may be committed.
+            let started = Instant::now();
+            self.log.sync()?;
+            self.metrics.fsync_duration.observe(started.elapsed());
+            let all = self.progress.pending.is_empty();
+            let durable = if all { sequence } else { self.progress.appended };
+            self.progress.durable = durable.max(self.progress.durable);
+            self.progress.unsynced = 0;
+        }
+        appended?;
+        self.remove_evicted(oldest);
+        Ok(())
+    }
+
+    /// Removes segments with nothing in them that the ring still holds.
+    fn remove_evicted(&mut self, oldest: u64) {
+        let needed = self.segments.needed_from(oldest).filter(|needed| needed.segment > self.log.start().segment);
+        let Some(needed) = needed else { return };
+        match self.log.truncate_before(needed) {
+            Ok(_) => self.status.recover(REMOVE_COMPONENT),
+            Err(error) => {
+                let message = format!("old segments of the log cannot be removed: {}", crate::error_chain(&error));
+                self.status.report(REMOVE_COMPONENT, Severity::Degraded, message);
+            }
+        }
+    }
+
+    fn report(&self) {
+        let pending: usize = self.progress.pending.iter().map(|chunk| chunk.exemplars).sum();
+        self.metrics.unlogged.set((pending + self.progress.unsynced) as i64);
+        self.metrics.wal_size.set(self.log.size() as i64);
+        self.metrics.wal_segments.set(self.log.segments() as i64);
+    }
+
+    fn recovered(&mut self) {
+        if self.progress.failing_since.take().is_some() {
+            self.queue.hold(false);
+            self.status.recover(COMPONENT);
+        }
+    }
+
+    fn failed(&mut self, error: &wal::Error) {
+        self.metrics.wal_failures.inc();
+        let since = *self.progress.failing_since.get_or_insert_with(Instant::now);
+        let error = crate::error_chain(error);
+        let patience = self.config.max_uncommitted;
+        let message = if self.config.required {
+            self.queue.hold(true);
+            format!("exemplars cannot be logged, and wal.required holds consumption: {error}")
+        } else if patience.is_zero() || since.elapsed() < patience.get() {
+            format!(
+                "exemplars cannot be logged; metrics are delivered and nothing of partitions with new exemplars is committed: {error}"
+            )
+        } else {
+            format!(
+                "exemplars have not been logged for wal.max_uncommitted; offsets are committed, and a crash loses what \
+                 exemplar_bridge_exemplars_unlogged counts: {error}"
+            )
+        };
+        let severity = if self.config.required { Severity::Failing } else { Severity::Degraded };
+        self.status.report(COMPONENT, severity, message);
+    }
+}
+
+/// Appends a chunk; makes room first if `wal.max_bytes` says so.
+fn append(
+    log: &mut wal::Log,
+    segments: &mut Segments,
+    chunk: &Chunk,
+    metrics: &ExemplarMetrics,
+) -> Result<Position, wal::Error> {
+    loop {
+        match log.append(&chunk.bytes) {
+            Err(wal::Error::TooMuchUnsynced { .. }) => drop(log.sync()?),
+            Err(error @ wal::Error::Full { .. }) => {
+                let Some(start) = segments.give_up_oldest() else { return Err(error) };
+                log.truncate_before(start)?;
+                metrics.wal_given_up.inc();
+                tracing::warn!(
+                    "the log has reached wal.max_bytes; exemplars in its oldest segment are in memory only from now on"
+                );
+            }
+            appended => return appended,
+        }
+    }
+}

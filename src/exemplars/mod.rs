@@ -1,0 +1,210 @@
+//! What receivers throw away: exemplars, kept in a ring in memory and in a log on disk, and found by label.
+//!
+//! In the order they travel:
+//!
+//! - [`queue`]: from the lanes, in the order that gives them their sequence numbers;
+//! - [`writer`]: into the [`store`], and what is new there on to the log, in [`chunk`]s;
+//! - [`log`]: appended and synced, so that offsets may be committed; and back, when the bridge starts, by [`replay`];
+//! - [`query`] and [`matcher`]: what is asked for; [`go_regex`]: its regular expressions.
+
+pub mod chunk;
+mod go_regex;
+mod log;
+pub mod matcher;
+pub mod query;
+mod queue;
+mod replay;
+pub mod store;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::futures::Notified;
+use tokio_util::sync::CancellationToken;
+
+use self::log::{LogWriter, Logger, Progress};
+use self::queue::Queue;
+use self::store::{Bounds, Store};
+use self::writer::Writer;
+use crate::config::{self, Config};
+use crate::metrics::{ExemplarMetrics, Metrics};
+use crate::record::exemplars::Taken;
+use crate::status::{Severity, Status};
+
+/// A sync that takes longer than this is reported: the disk stands still.
+const STALLED: Duration = Duration::from_secs(10);
+const STALLED_COMPONENT: &str = "wal/sync";
+
+/// How long the threads may take at the end. What is not logged then was not committed.
+const FINISH: Duration = Duration::from_secs(5);
+
+/// The log cannot be opened, or not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("wal.directory: the log cannot be opened: {}", crate::error_chain(.0))]
+pub struct OpenError(#[from] wal::Error);
+
+/// The exemplars: a handle to be cloned.
+#[derive(Clone)]
+pub struct Exemplars(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    queue: Arc<Queue>,
+    config: config::Wal,
+    status: Status,
+    replayed: AtomicBool,
+}
+
+/// An open log that has not been replayed yet.
+pub struct Opened {
+    exemplars: Exemplars,
+    log: wal::Log,
+    metrics: Arc<ExemplarMetrics>,
+}
+
+/// The threads that write ring and log.
+pub struct Threads {
+    handles: [JoinHandle<()>; 2],
+    ended: CancellationToken,
+}
+
+impl Threads {
+    /// Done when one of them has ended before [`Exemplars::close`]: it has panicked.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+impl Exemplars {
+    /// Opens the log, and makes its directory if need be. Nothing is held until it has been replayed.
+    ///
+    /// # Errors
+    /// If the directory cannot be written, or another process has the log open.
+    pub fn open(config: &Config, status: Status, metrics: &Metrics) -> Result<(Self, Opened), OpenError> {
+        let max_bytes = config.wal.max_bytes.get();
+        let options = wal::Options {
+            // Segments are what space is given back by.
+            segment_bytes: (max_bytes / 8).clamp(1 << 20, 32 << 20),
+            max_bytes: Some(max_bytes),
+            ..wal::Options::default()
+        };
+        let log = wal::Log::open(&config.wal.directory, options)?;
+        let config::Exemplars { capacity, max_per_series, max_age } = config.exemplars;
+        let store = Store::new(Bounds { capacity, max_per_series, max_age: max_age.map(Into::into) });
+        let metrics = metrics.exemplars(store.clone());
+        let (queue, replayed) = (Arc::default(), AtomicBool::new(false));
+        let exemplars = Self(Arc::new(Inner { store, queue, config: config.wal.clone(), status, replayed }));
+        Ok((exemplars.clone(), Opened { exemplars, log, metrics }))
+    }
+
+    /// Hands over what a lane has taken; its sequence number.
+    pub fn push(&self, taken: Taken) -> u64 {
+        self.0.queue.push(taken)
+    }
+
+    /// Whether a lane may read more records.
+    pub fn has_room(&self) -> bool {
+        self.0.queue.has_room()
+    }
+
+    /// Done when lanes may read more again; begins to listen when it is made.
+    pub fn room(&self) -> Notified<'_> {
+        self.0.queue.room()
+    }
+
+    /// Syncs the log. The sequence number up to which everything may be committed: it is durable, or the ring has
+    /// evicted it, or the log has failed for `wal.max_uncommitted`.
+    pub async fn sync(&self) -> u64 {
+        let Inner { queue, config, status, .. } = &*self.0;
+        let (mut answered, started) = (queue.sync(), tokio::time::Instant::now());
+        let patience = config.max_uncommitted;
+        loop {
+            tokio::select! {
+                answer = &mut answered => {
+                    status.recover(STALLED_COMPONENT);
+                    // Without an answer, the threads have ended: nothing more is known to be durable.
+                    return answer.unwrap_or(0);
+                }
+                () = tokio::time::sleep(STALLED) => {}
+            }
+            let severity = if config.required { Severity::Failing } else { Severity::Degraded };
+            let message = format!("the log in {} has not been synced for {STALLED:?}", config.directory.display());
+            status.report(STALLED_COMPONENT, severity, message);
+            if !config.required && !patience.is_zero() && started.elapsed() >= patience.get() {
+                return queue.pushed();
+            }
+        }
+    }
+
+    /// What is held, once the log has been replayed.
+    pub fn store(&self) -> Option<&Store> {
+        self.0.replayed.load(Ordering::Acquire).then_some(&self.0.store)
+    }
+
+    /// Ends the threads once they have logged what was pushed, or have tried for long enough.
+    pub async fn close(&self, threads: Threads) {
+        self.0.queue.close();
+        let ended = tokio::task::spawn_blocking(|| threads.handles.map(JoinHandle::join));
+        match tokio::time::timeout(FINISH, ended).await {
+            Ok(ended) => {
+                let ended = ended.expect("joining does not panic");
+                if ended.iter().any(Result::is_err) {
+                    tracing::error!("a thread that keeps exemplars has panicked");
+                }
+            }
+            Err(_) => tracing::warn!("the log was still being written {FINISH:?} after the end; it is left as it is"),
+        }
+    }
+}
+
+impl Opened {
+    /// Replays the log and starts the threads that write to it; `None` if told to stop in the middle.
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    pub fn replay(self, stop: &CancellationToken) -> Result<Option<Threads>, OpenError> {
+        let Self { exemplars, log, metrics } = self;
+        let Inner { store, queue, config, status, replayed } = &*exemplars.0;
+        let Some(segments) = replay::replay(&log, store, &metrics, stop)? else { return Ok(None) };
+        replayed.store(true, Ordering::Release);
+
+        let logger = Arc::<Logger>::default();
+        let writer = Writer {
+            queue: Arc::clone(queue),
+            store: store.clone(),
+            logger: Arc::clone(&logger),
+            metrics: Arc::clone(&metrics),
+            chunk: chunk::Encoder::default(),
+            sequence: 0,
+        };
+        let log_writer = LogWriter {
+            log,
+            segments,
+            logger,
+            queue: Arc::clone(queue),
+            store: store.clone(),
+            config: config.clone(),
+            status: status.clone(),
+            metrics,
+            progress: Progress::default(),
+        };
+        let ended = CancellationToken::new();
+        let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let ending = ended.clone().drop_guard();
+            let run = move || {
+                run();
+                drop(ending);
+            };
+            std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| {
+                let path = config.directory.clone();
+                OpenError(wal::Error::Io { action: "start a thread for", path, source })
+            })
+        };
+        let writer = thread("exemplars", Box::new(|| writer.run()))?;
+        let log_writer = thread("exemplars-log", Box::new(|| log_writer.run()))?;
+        Ok(Some(Threads { handles: [writer, log_writer], ended }))
+    }
+}

@@ -1,0 +1,267 @@
+//! The selectors of a query expression: PromQL, and MetricsQL or a template as far as its selectors can be told.
+//!
+//! promql-parser decides what is PromQL, but sees no matcher: their text is read here (see `lex`), so that regular
+//! expressions are Go's and limited. Only what it refuses *and* what has a mark of MetricsQL or of a template is
+//! scanned for selectors (see `tolerant`): a template outside a string, a word or function that only MetricsQL has
+//! (`WITH (`, `default`, `if`, `ifnot`, `limit 5`, `keep_metric_names`), a range function without a window, a number as
+//! `1Ki`, `5i` or `1.5h`, a union `(a, b)`, `[:1m]`, `group_left(*)`. All other refusals are the caller's error.
+
+mod braces;
+mod dialect;
+mod error;
+mod lex;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tolerant;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use promql_parser::parser::{Expr, parse};
+
+use super::matcher::{Matcher, Op};
+use braces::{Block, Item};
+use error::Fault;
+pub use error::QueryError;
+use lex::{Dialect, Kind, Tokens};
+use tolerant::{Found, Scan};
+
+/// Bytes of an expression.
+const LENGTH_LIMIT: usize = 16 << 10;
+/// Regular expressions that have to be compiled, each of which may take a megabyte; literal ones do not count.
+const REGEX_LIMIT: usize = 50;
+/// Selectors after `or` and filters are multiplied out, matchers in all of them.
+const MATCHER_LIMIT: usize = 5000;
+/// The metric's name as a label.
+const METRIC_NAME: &str = "__name__";
+
+/// A selector: all of its matchers must match. A metric's name is the matcher `__name__="…"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    /// At least one of them does not match an empty value.
+    pub matchers: Vec<Matcher>,
+}
+
+/// As Prometheus would read it back: `{__name__="x",job="a"}`.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, matcher) in self.matchers.iter().enumerate() {
+            write!(f, "{}{matcher}", if i == 0 { "{" } else { "," })?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// All selectors of an expression, in order, exact repeats left out; none for an expression of numbers alone.
+pub fn selectors(expression: &str) -> Result<Vec<Selector>, QueryError> {
+    if expression.len() > LENGTH_LIMIT {
+        return Err(QueryError::TooLong { length: expression.len(), limit: LENGTH_LIMIT });
+    }
+    let tokens = lex::tokens(expression).map_err(|fault| fault.locate(expression))?;
+    let scan = find(&tokens).map_err(|refusal| match refusal {
+        Refusal::Fault(fault) => fault.locate(expression),
+        Refusal::Meaning(message) => QueryError::Meaning { message },
+    })?;
+    build(&scan, &tokens.blocks).map_err(|fault| fault.locate(expression))
+}
+
+enum Refusal {
+    Fault(Fault),
+    Meaning(String),
+}
+
+/// The selectors by their parts: promql-parser's if it accepts the expression, else the tolerant scan's.
+fn find<'e>(tokens: &Tokens<'e>) -> Result<Scan<'e>, Refusal> {
+    let foreign = |kind| matches!(kind, Kind::Template | Kind::Number(Dialect::MetricsQl));
+    let refusal = if tokens.tokens.iter().any(|token| foreign(token.kind)) {
+        None
+    } else {
+        match parse(&tokens.skeleton()) {
+            Ok(tree) => return Ok(Scan { selectors: collect(&tree, tokens), ..Scan::default() }),
+            Err(message) => Some(message),
+        }
+    };
+    // Its errors know where; promql-parser's do not.
+    let scan = tolerant::scan(tokens).map_err(Refusal::Fault)?;
+    match refusal {
+        Some(message) if !scan.marked => Err(unknown_function(&message, tokens)),
+        _ => Ok(scan),
+    }
+}
+
+/// A refusal of promql-parser, with its place if it is a function that does not exist.
+fn unknown_function(message: &str, tokens: &Tokens<'_>) -> Refusal {
+    let name = message.strip_prefix("unknown function with name '").and_then(|rest| rest.strip_suffix('\''));
+    let called = |pair: &&[lex::Token<'_>]| Some(pair[0].text) == name && pair[1].kind == Kind::LeftParen;
+    match tokens.tokens.windows(2).find(called) {
+        Some(pair) => Refusal::Fault(Fault::new(pair[0].offset, message)),
+        None => Refusal::Meaning(message.to_owned()),
+    }
+}
+
+/// The vector selectors of a tree. Their matchers are the skeleton's: `_` is the index of a block.
+fn collect<'e>(tree: &Expr, tokens: &Tokens<'e>) -> Vec<Found<'e>> {
+    let mut words = HashMap::new();
+    let mut braces = HashMap::new();
+    for (i, token) in tokens.tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Word => {
+                words.entry(token.text).or_insert(i);
+            }
+            Kind::Braces(block) => {
+                braces.insert(block, i);
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    let mut rest = vec![tree];
+    // In the order of the expression: what comes first is taken from the stack first.
+    while let Some(expr) = rest.pop() {
+        let selector = match expr {
+            Expr::VectorSelector(selector) => selector,
+            Expr::MatrixSelector(selector) => &selector.vs,
+            Expr::Aggregate(aggregate) => {
+                rest.push(&aggregate.expr);
+                rest.extend(aggregate.param.as_deref());
+                continue;
+            }
+            Expr::Binary(binary) => {
+                rest.extend([&*binary.rhs, &*binary.lhs]);
+                continue;
+            }
+            Expr::Call(call) => {
+                rest.extend(call.args.args.iter().rev().map(|argument| &**argument));
+                continue;
+            }
+            Expr::Unary(unary) => {
+                rest.push(&unary.expr);
+                continue;
+            }
+            Expr::Paren(paren) => {
+                rest.push(&paren.expr);
+                continue;
+            }
+            Expr::Subquery(subquery) => {
+                rest.push(&subquery.expr);
+                continue;
+            }
+            Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => continue,
+        };
+        let block = selector.matchers.matchers.first().and_then(|matcher| matcher.value.parse::<usize>().ok());
+        let name = selector.name.as_deref();
+        // Where it stands, and its name as borrowed from the expression.
+        let index = match (block, name) {
+            (Some(block), None) => braces.get(&block).copied(),
+            (Some(block), Some(_)) => braces.get(&block).and_then(|i| i.checked_sub(1)),
+            (None, name) => name.and_then(|name| words.get(name)).copied(),
+        };
+        if let Some(token) = index.map(|index| tokens.tokens[index]) {
+            found.push(Found { name: name.map(|_| token.text), block, offset: token.offset });
+        }
+    }
+    found
+}
+
+/// A condition, not compiled yet; the offset is that of its value.
+type Raw<'b> = (&'b str, Op, &'b str, usize);
+
+/// Selectors from their parts.
+fn build(scan: &Scan<'_>, blocks: &[Block]) -> Result<Vec<Selector>, Fault> {
+    let mut known = HashSet::new();
+    let mut selectors = Vec::new();
+    let (mut compiled, mut matchers) = (0, 0);
+    for found in &scan.selectors {
+        for alternative in alternatives(found, &scan.filters, blocks)? {
+            let same = alternative.iter().map(|(name, op, value, _)| (*name, *op, *value)).collect::<Vec<_>>();
+            if !known.insert(same) {
+                continue;
+            }
+            matchers += alternative.len();
+            if matchers > MATCHER_LIMIT {
+                return Err(Fault::too_many(found.offset, "matchers", MATCHER_LIMIT));
+            }
+            let selector = compile(&alternative, &mut compiled)?;
+            if selector.matchers.iter().all(|matcher| matcher.matches("")) {
+                let message = "vector selector must contain at least one non-empty matcher";
+                return Err(Fault::new(found.offset, message));
+            }
+            selectors.push(selector);
+        }
+    }
+    Ok(selectors)
+}
+
+fn compile(raws: &[Raw<'_>], compiled: &mut usize) -> Result<Selector, Fault> {
+    let mut matchers = Vec::with_capacity(raws.len());
+    for (name, op, value, offset) in raws {
+        let matcher = Matcher::new(*name, *op, *value).map_err(|error| Fault::new(*offset, error.to_string()))?;
+        *compiled += usize::from(matcher.is_compiled());
+        if *compiled > REGEX_LIMIT {
+            return Err(Fault::too_many(*offset, "regular expressions that are not literal", REGEX_LIMIT));
+        }
+        matchers.push(matcher);
+    }
+    Ok(Selector { matchers })
+}
+
+/// What `or` in the braces, and in filters used there, makes of one selector.
+fn alternatives<'b>(
+    found: &Found<'b>,
+    filters: &HashMap<&str, usize>,
+    blocks: &'b [Block],
+) -> Result<Vec<Vec<Raw<'b>>>, Fault> {
+    let mut name: Vec<Raw<'b>> = Vec::new();
+    name.extend(found.name.map(|name| (METRIC_NAME, Op::Equal, name, found.offset)));
+    let Some(block) = found.block else { return Ok(vec![name]) };
+    let mut all = Vec::new();
+    for items in &blocks[block].alternatives {
+        let mut some = vec![name.clone()];
+        for item in items {
+            match item {
+                Item::Matcher { name: label, op, value, offset } => {
+                    if let (METRIC_NAME, Some(first)) = (label.as_str(), found.name) {
+                        let message = format!("metric name must not be set twice: {first:?} or {value:?}");
+                        return Err(Fault::new(found.offset, message));
+                    }
+                    some.iter_mut().for_each(|raw| raw.push((label, *op, value, *offset)));
+                }
+                Item::Filter { name: filter, offset } => {
+                    let block = filters.get(filter.as_str()).ok_or_else(|| {
+                        let message =
+                            format!("invalid label matcher, expected label matching operator after {filter:?}");
+                        Fault::new(*offset, message)
+                    })?;
+                    some = with_filter(&some, &blocks[*block], *offset)?;
+                }
+            }
+        }
+        all.append(&mut some);
+    }
+    Ok(all)
+}
+
+/// Each alternative together with each of a filter's.
+fn with_filter<'b>(some: &[Vec<Raw<'b>>], filter: &'b Block, offset: usize) -> Result<Vec<Vec<Raw<'b>>>, Fault> {
+    let size = |raws: usize| raws * filter.alternatives.iter().map(Vec::len).sum::<usize>().max(1);
+    if size(some.iter().map(|raw| raw.len() + 1).sum()) > MATCHER_LIMIT {
+        return Err(Fault::too_many(offset, "matchers", MATCHER_LIMIT));
+    }
+    let mut all = Vec::new();
+    for raw in some {
+        for items in &filter.alternatives {
+            let mut raw = raw.clone();
+            for item in items {
+                match item {
+                    Item::Matcher { name, op, value, offset } => raw.push((name, *op, value, *offset)),
+                    Item::Filter { name, offset } => {
+                        return Err(Fault::new(*offset, format!("filter {name:?} in a filter is not supported")));
+                    }
+                }
+            }
+            all.push(raw);
+        }
+    }
+    Ok(all)
+}

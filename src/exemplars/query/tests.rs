@@ -1,0 +1,371 @@
+//! Expressions and the selectors they give, errors and their places, and what must never panic.
+
+use proptest::prelude::*;
+
+use super::{QueryError, selectors};
+
+fn show(expression: &str) -> Result<String, QueryError> {
+    Ok(selectors(expression)?.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+}
+
+#[track_caller]
+fn table(cases: &[(&str, &str)]) {
+    for (expression, expected) in cases {
+        assert_eq!(show(expression).as_deref(), Ok(*expected), "{expression}");
+    }
+}
+
+const X: &str = r#"{__name__="x"}"#;
+const XY: &str = r#"{__name__="x"} {__name__="y"}"#;
+
+#[test]
+fn finds_selectors_of_promql() {
+    table(&[
+        ("x", X),
+        (r#"{__name__="x"}"#, X),
+        (r#"x{job="a"}"#, r#"{__name__="x",job="a"}"#),
+        (r#"x{job="a",}"#, r#"{__name__="x",job="a"}"#),
+        (r#"x {}"#, X),
+        (r#"{testlabel11="test"}"#, r#"{testlabel11="test"}"#),
+        (r#"{"utf8.name", "label name"="v"}"#, r#"{__name__="utf8.name","label name"="v"}"#),
+        (r#"{a!="", b!~"c|d", e=~".+"}"#, r#"{a!="",b!~"c|d",e=~".+"}"#),
+        (r#"{or="x", and!="y"}"#, r#"{or="x",and!="y"}"#),
+        (r#"histogram_quantile(0.9, sum by (le) (rate(x_bucket{job="a"}[5m])))"#, r#"{__name__="x_bucket",job="a"}"#),
+        ("sum(rate(x[5m])) by (job) / on (job) group_left (z) sum by (job) (y)", XY),
+        ("x * on (a) group_left y", XY),
+        ("x / ignoring (a) group_right () y", XY),
+        ("SUM(x)", X),
+        (r#"sum{a="b"}"#, r#"{__name__="sum",a="b"}"#),
+        ("x offset 5m", X),
+        ("x offset -5m @ end()", X),
+        (r#"{__name__=~"a|b"} @ end()"#, r#"{__name__=~"a|b"}"#),
+        ("x @ 1609746000", X),
+        ("x[5m:1m] offset 1h", X),
+        ("max_over_time(rate(x[5m])[1h:])", X),
+        ("x[300]", X),
+        ("-x + 3 * y ^ 2", XY),
+        ("x or y and x unless y atan2 x", XY),
+        ("x > bool 3", X),
+        ("topk(5, x)", X),
+        ("quantile without (a) (0.9, x)", X),
+        (r#"count_values("v", x)"#, X),
+        (r#"label_replace(x, "a", "$1", "b", "(.*)")"#, X),
+        ("x # not {\n + y", XY),
+        ("x{a=\"b\" # not }\n}", r#"{__name__="x",a="b"}"#),
+        (r#"x{a='b"', c=`d\e`}"#, r#"{__name__="x",a="b\"",c="d\\e"}"#),
+        (r#"x{a="\u00e9\x41\101\n"}"#, r#"{__name__="x",a="éAA\n"}"#),
+        ("a:b:c", r#"{__name__="a:b:c"}"#),
+        ("NaN + x", X),
+        ("x + x", X),
+        (r#"x{a="b"} / x{a="c"}"#, r#"{__name__="x",a="b"} {__name__="x",a="c"}"#),
+        ("limit", r#"{__name__="limit"}"#),
+        ("1 + 1", ""),
+        ("\"text\"", ""),
+        ("vector(time())", ""),
+        // Go's regular expressions, which promql-parser would refuse.
+        (r#"up{job=~"\\Qa.b\\E[[]"}"#, r#"{__name__="up",job=~"\\Qa.b\\E[[]"}"#),
+    ]);
+}
+
+#[test]
+fn finds_selectors_of_metricsql() {
+    table(&[
+        (r#"{a="b" or c="d"}"#, r#"{a="b"} {c="d"}"#),
+        (r#"x{a="b" or c="d",e="f"}"#, r#"{__name__="x",a="b"} {__name__="x",c="d",e="f"}"#),
+        ("rate(x)", X),
+        ("rate(sum(x))", X),
+        ("rate((x)) + rate(y[5m])", XY),
+        ("rate(x[5m]) keep_metric_names", X),
+        ("x default 0", X),
+        ("x default y", XY),
+        ("default default default", r#"{__name__="default"}"#),
+        ("x if y > 3", XY),
+        ("x ifnot y", XY),
+        ("sum(x) by (job) limit 5", X),
+        ("rate(x[5i])", X),
+        ("rate(x[1.5h])", X),
+        ("x > 1Ki", X),
+        ("(x, y)", XY),
+        ("median_over_time(x[5m]) * on(a) group_left(*) y", XY),
+        (r#"label_set(sum by (le) (x), "a", "b")"#, X),
+        ("topk_avg(3, sum by (le) (x))", X),
+        (r#"WITH (f = {job="a"}) sum(x{f, b="c"})"#, r#"{__name__="x",job="a",b="c"}"#),
+        (r#"WITH (f = {a="b" or a="c"},) x{f}"#, r#"{__name__="x",a="b"} {__name__="x",a="c"}"#),
+        ("WITH (z = rate(y)) x + z", r#"{__name__="y"} {__name__="x"}"#),
+        ("with (f(m) = sum(rate(m[5m]))) f(x)", X),
+    ]);
+}
+
+#[test]
+fn finds_selectors_of_templates() {
+    table(&[
+        ("rate(x[$__rate_interval])", X),
+        ("rate(x[${__rate_interval}])", X),
+        ("rate(x[${n}m:[[step]]])", X),
+        ("rate(x[[[interval]]])", X),
+        (r#"rate(x{job="$job"}[5m])"#, r#"{__name__="x",job="$job"}"#),
+        (r#"rate(x{job=~"${job:regex}"}[5m])"#, r#"{__name__="x",job=~"${job:regex}"}"#),
+        (r#"x{job=~"[[job]]"}"#, r#"{__name__="x",job=~"[[job]]"}"#),
+        (r#"sum(rate(${metric}_total{job="a"}[5m]))"#, r#"{job="a"}"#),
+        (r#"x_$kind{job="a"}"#, r#"{job="a"}"#),
+        ("topk($n, x) $op y", XY),
+        ("$fn(x) by ($label)", X),
+        ("sum by ($label) (x)", X),
+        ("x offset $shift", X),
+        ("$query", ""),
+    ]);
+}
+
+#[test]
+fn says_what_is_wrong_and_where() {
+    let cases = [
+        ("", 1, "no expression found in input"),
+        (" # x", 1, "no expression found in input"),
+        ("{}", 1, "vector selector must contain at least one non-empty matcher"),
+        (r#"1 + {a="",b=~".*",c!="d"}"#, 5, "vector selector must contain at least one non-empty matcher"),
+        (r#"x{a="b"} + {c="" or d="e"}"#, 12, "vector selector must contain at least one non-empty matcher"),
+        (r#"x{__name__="y"}"#, 1, "metric name must not be set twice: \"x\" or \"y\""),
+        ("foo bar baz(", 12, "unclosed left parenthesis"),
+        ("foo bar", 5, "unexpected identifier \"bar\""),
+        ("up{", 3, "unclosed left brace: unexpected end of input inside braces"),
+        ("up{job", 3, "unclosed left brace: unexpected end of input inside braces"),
+        ("up{job=}", 8, "unexpected '}' in label matching, expected string"),
+        ("up{job=a}", 8, "unexpected identifier \"a\" in label matching, expected string"),
+        ("up{job==\"a\"}", 8, "unexpected '=' in label matching, expected string"),
+        ("up{job<\"a\"}", 7, "unexpected '<' in label matching, expected label matching operator"),
+        ("up{job}", 4, "invalid label matcher, expected label matching operator after \"job\""),
+        ("up{,}", 4, "unexpected ',' in label matching, expected identifier or \"}\""),
+        (r#"up{a="b" c="d"}"#, 10, "unexpected identifier \"c\" in label matching, expected \",\" or \"}\""),
+        (r#"up{a="b" or }"#, 13, "unexpected '}' in label matching, expected identifier or \"}\""),
+        (r#"up{""="b"}"#, 4, "invalid label name \"\""),
+        ("up{é=\"b\"}", 4, "unexpected 'é' in label matching, expected identifier or \"}\""),
+        ("up{job=\"a}", 8, "unterminated quoted string"),
+        (r#"up{job="\q"}"#, 9, "unknown escape sequence in \"\\q\""),
+        (r#"up{job="\xff"}"#, 8, "not UTF-8: \"\\xff\""),
+        (r#"up{job=~"a("}"#, 9, "error parsing regexp at character 2 of \"a(\": missing closing )"),
+        ("sum(", 4, "unclosed left parenthesis"),
+        ("1 +", 4, "unexpected end of input"),
+        ("x)", 2, "unexpected right parenthesis ')'"),
+        ("(x]", 3, "unexpected right bracket ']'"),
+        ("x}", 2, "unexpected right brace '}'"),
+        ("x[5m", 2, "unclosed left bracket"),
+        ("x[]", 3, "missing duration in brackets"),
+        ("x[y]", 3, "unexpected \"y\" in brackets"),
+        ("x[5foo]", 3, "bad number or duration syntax: \"5foo\""),
+        ("x[1e300]", 3, "duration out of range"),
+        ("x offset nan", 10, "duration out of range"),
+        ("foo(x)", 1, "unknown function with name 'foo'"),
+        ("x ! y", 3, "unexpected character after '!': ' '"),
+        ("x =~ y", 3, "unexpected character after '=': '~'"),
+        ("x = y", 3, "unexpected \"=\""),
+        ("x $ y", 3, "unexpected character: '$'"),
+        ("é", 1, "unexpected character: 'é'"),
+        ("sum(x,)", 7, "unexpected right parenthesis ')', expected an expression"),
+        ("rate($x) +", 11, "unexpected end of input"),
+        (r#"x{job=$job}"#, 7, "unexpected '$' in label matching, expected string"),
+        ("sum(x) limit", 8, "unexpected identifier \"limit\""),
+        ("WITH (5 = x) y", 7, "expected a name to define in WITH"),
+    ];
+    for (expression, place, message) in cases {
+        let error = selectors(expression).expect_err(expression);
+        assert_eq!(error.position(), Some(place), "{expression}: {error}");
+        assert_eq!(error.to_string(), format!("1:{place}: parse error: {message}"), "{expression}");
+    }
+}
+
+#[test]
+fn counts_lines_and_characters() {
+    let error = selectors("\"é\" +\n  (é)").expect_err("not ASCII");
+    assert_eq!(
+        (error.position(), error.to_string().as_str()),
+        (Some(10), "2:4: parse error: unexpected character: 'é'")
+    );
+}
+
+#[test]
+fn leaves_types_to_promql_parser() {
+    for expression in ["x[5m][5m]", "abs(x, y)", "rate(5)", "sum(x[5m])", "x[5m] + 1", "\"a\" + 1"] {
+        let error = selectors(expression).expect_err(expression);
+        assert_eq!(error.position(), None, "{expression}: {error}");
+        assert!(error.to_string().starts_with("parse error: "), "{error}");
+    }
+}
+
+/// On the smallest stack that a caller may have: a quarter of that of tokio's blocking threads.
+fn on_small_stack(check: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(check).expect("a thread");
+    thread.join().expect("no panic");
+}
+
+#[test]
+fn limits_nesting_operators_and_length() {
+    on_small_stack(|| {
+        let nested = |open: &str, n: usize, close: &str| format!("{}x{}", open.repeat(n), close.repeat(n));
+        for (open, close) in [("(", ")"), ("sum(", ")"), ("-(", ")"), ("1^(", ")")] {
+            assert_eq!(show(&nested(open, 100, close)).as_deref(), Ok(X));
+            let error = selectors(&nested(open, 101, close)).expect_err("too deep");
+            assert!(error.to_string().ends_with("parse error: more than 100 levels of nesting"), "{error}");
+        }
+        let error = selectors(&nested("(", 100, "{a=\"b\"})")).expect_err("braces nest, too");
+        assert!(matches!(error, QueryError::TooMany { limit: 100, .. }), "{error}");
+        for (first, more) in [("", "-"), ("x+", "x+"), ("x^", "x^"), ("x or ", "x or "), ("x>bool ", "x>bool ")] {
+            let chain = |n: usize| format!("{first}{}x", more.repeat(n - usize::from(!first.is_empty())));
+            assert_eq!(show(&chain(500)).as_deref(), Ok(X));
+            let error = selectors(&chain(501)).expect_err("too many");
+            assert!(error.to_string().ends_with("parse error: more than 500 operators"), "{error}");
+        }
+        // Both limits at once.
+        assert_eq!(show(&nested("-----(", 100, ")")).as_deref(), Ok(X));
+        assert_eq!(show(&nested("sum(1+1+1+", 100, "+2)")).as_deref(), Ok(X));
+        assert_eq!(show(&format!("x{}", "#".repeat(16383))).as_deref(), Ok(X));
+        let error = selectors(&" ".repeat(16385)).expect_err("too long");
+        assert_eq!(error, QueryError::TooLong { length: 16385, limit: 16384 });
+    });
+}
+
+#[test]
+fn refuses_deep_input_without_recursion() {
+    on_small_stack(|| {
+        for part in ["(", "[", "{", "-", "x[5m:", "sum(", "x{a=\"b\"}[", "${", "[[a", "`", "with(a=", "not ", "(x,"] {
+            selectors(&part.repeat(60_000)).expect_err("too long");
+            selectors(&part.repeat((16 << 10) / part.len())).expect_err("unclosed");
+        }
+        for part in ["[5m:]", " offset 5m", " @ 1", "()", " keep_metric_names"] {
+            let _ = selectors(&format!("x{}", part.repeat((16 << 10) / part.len() - 1)));
+        }
+    });
+}
+
+#[test]
+fn limits_what_is_compiled() {
+    let many =
+        |n: usize, pattern: &str| (0..n).map(|i| format!("x{{a=~\"{i}{pattern}\"}}")).collect::<Vec<_>>().join(" or ");
+    assert_eq!(selectors(&many(50, ".b")).map(|found| found.len()), Ok(50));
+    let error = selectors(&many(51, ".b")).expect_err("too many");
+    assert!(error.to_string().ends_with("more than 50 regular expressions that are not literal"), "{error}");
+    assert_eq!(selectors(&many(400, "|b")).map(|found| found.len()), Ok(400));
+    let filter = format!("WITH (f = {{{}a=\"b\"}}) x{{f,f,f,f}}", "a=\"b\" or ".repeat(100));
+    let error = selectors(&filter).expect_err("multiplied out");
+    assert!(error.to_string().ends_with("more than 5000 matchers"), "{error}");
+}
+
+/// What expressions are made of, so that generated ones get past the first token.
+const PARTS: &[&str] = &[
+    "x",
+    "y{",
+    "{",
+    "}",
+    "a",
+    "=",
+    "=~",
+    "!=",
+    "!~",
+    "\"b\"",
+    "'c'",
+    "`d`",
+    "\"",
+    ",",
+    "(",
+    ")",
+    "[",
+    "]",
+    ":",
+    "5m",
+    "1e300",
+    "0",
+    "-1",
+    ".5",
+    "5i",
+    "1Ki",
+    "nan",
+    "inf",
+    "offset",
+    "@",
+    "start()",
+    "end()",
+    "sum",
+    "by",
+    "without",
+    "rate(",
+    "on",
+    "ignoring",
+    "group_left",
+    "bool",
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "if",
+    "default",
+    "limit",
+    "with(",
+    "keep_metric_names",
+    "$a",
+    "${b}",
+    "[[c]]",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "==",
+    "<",
+    ">=",
+    "#",
+    "\n",
+    "é",
+    "\\",
+    "[5m]",
+    "[5m:1m]",
+    "(x)",
+    "99999999999999999999y",
+    "292y",
+    "1e18",
+    "0x7fffffffffffffff",
+    "topk(",
+    "label_replace(",
+    "vector(",
+    "fill(",
+    "fill_left",
+    "\"\\xff\"",
+];
+
+proptest! {
+    #[test]
+    fn never_panics_on_text(text in ".{0,40}") {
+        let _ = selectors(&text);
+    }
+
+    #[test]
+    fn never_panics_on_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = selectors(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn never_panics_on_tokens(parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..14), gap in "[ ]?") {
+        let _ = selectors(&parts.join(&gap));
+    }
+
+    #[test]
+    fn never_panics_on_any_duration(number in "[0-9]{1,20}(\\.[0-9]{1,3})?(e[0-9]{1,3})?(y|w|d|h|m|s|ms|)([0-9]{1,20}(d|s|ms))?", sign in "-?") {
+        for expression in [
+            format!("x[{number}]"),
+            format!("x[5m:{number}]"),
+            format!("x[{number}:{number}]"),
+            format!("x offset {sign}{number}"),
+            format!("x @ {sign}{number}"),
+            format!("x > {sign}{number}"),
+        ] {
+            let _ = selectors(&expression);
+        }
+    }
+
+    /// A matcher's value comes through as it was meant.
+    #[test]
+    fn reads_any_value(value in any::<String>()) {
+        let quoted = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+        let found = selectors(&format!("sum(x{{a=\"{quoted}\"}})")).expect("a selector");
+        prop_assert_eq!(found[0].matchers[1].value(), value);
+    }
+}

@@ -1,0 +1,116 @@
+//! The way from the lanes to the writer: so that lanes never wait for one another, nor for a disk.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, oneshot};
+
+use crate::record::exemplars::Taken;
+
+/// Lanes read no more while so many bytes wait: the writer is busy, it never stands still for long.
+const ROOM: usize = 16 << 20;
+
+/// What lanes have taken, in order, and the questions of those that want to commit.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+    /// There is room again, or reading may go on.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Item>,
+    bytes: usize,
+    sequence: u64,
+    /// Whether lanes are to stop reading, however much room there is.
+    held: bool,
+    closed: bool,
+}
+
+/// What the writer is handed.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Exemplars, with their sequence number.
+    Taken(Taken, u64),
+    /// Somebody wants to know how far the log is durable, after a sync of all that came before.
+    Sync(oneshot::Sender<u64>),
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands exemplars over; their sequence number. Never waits: whoever pushes asks for room before it reads more.
+    pub(super) fn push(&self, taken: Taken) -> u64 {
+        let mut state = self.lock();
+        state.sequence += 1;
+        state.bytes += taken.memory();
+        let sequence = state.sequence;
+        state.items.push_back(Item::Taken(taken, sequence));
+        drop(state);
+        self.arrived.notify_one();
+        sequence
+    }
+
+    /// Asks for a sync.
+    pub(super) fn sync(&self) -> oneshot::Receiver<u64> {
+        let (answer, answered) = oneshot::channel();
+        self.lock().items.push_back(Item::Sync(answer));
+        self.arrived.notify_one();
+        answered
+    }
+
+    /// The sequence number of what was pushed last.
+    pub(super) fn pushed(&self) -> u64 {
+        self.lock().sequence
+    }
+
+    /// Whether lanes may read more.
+    pub(super) fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.bytes < ROOM && !state.held
+    }
+
+    /// Done when lanes may read more; begins to listen when it is made.
+    pub(super) fn room(&self) -> Notified<'_> {
+        self.room.notified()
+    }
+
+    /// Makes lanes stop reading, or go on.
+    pub(super) fn hold(&self, held: bool) {
+        self.lock().held = held;
+        if !held {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Nothing more will be pushed.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_one();
+    }
+
+    /// What comes next; waits for it. `None` when the queue is closed and empty.
+    pub(super) fn next(&self) -> Option<Item> {
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                let Item::Taken(taken, _) = &item else { return Some(item) };
+                let was_full = state.bytes >= ROOM;
+                state.bytes -= taken.memory();
+                if was_full && state.bytes < ROOM {
+                    self.room.notify_waiters();
+                }
+                return Some(item);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

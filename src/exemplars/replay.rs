@@ -1,0 +1,60 @@
+//! The log read back into the ring, before anything is read from Kafka.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+use wal::{Entry, Position};
+
+use super::chunk::decode;
+use super::log::Segments;
+use super::store::Store;
+use crate::metrics::ExemplarMetrics;
+use crate::now;
+
+/// Replays the whole log; what its segments hold. What is torn or damaged is logged and counted and never the end of it.
+/// `None` if told to stop.
+pub(super) fn replay(
+    log: &wal::Log,
+    store: &Store,
+    metrics: &ExemplarMetrics,
+    stop: &CancellationToken,
+) -> Result<Option<Segments>, wal::Error> {
+    let started = Instant::now();
+    let mut segments = Segments::default();
+    let mut chunks = 0u64;
+    for entry in log.read_from(Position::START)? {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        match entry {
+            Ok(Entry::Record { position, payload }) => {
+                let mut ring = store.writer(now());
+                let decoded = decode(&payload, |series, exemplar| {
+                    // What is refused now was held when it was logged: it is older than what came later, or there twice.
+                    let _refused = ring.insert(series, exemplar.labels, exemplar.timestamp, exemplar.value);
+                });
+                if let Err(error) = decoded {
+                    metrics.wal_corruptions.inc();
+                    tracing::warn!(%position, bytes = payload.len(), "a record of the log is not understood: {error}");
+                }
+                segments.note(position, ring.inserted());
+                chunks += 1;
+            }
+            Ok(Entry::Damage { position, length, cause }) => {
+                metrics.wal_corruptions.inc();
+                tracing::warn!(%position, bytes = length, "the log is damaged, exemplars in there are lost: {cause}");
+            }
+            Ok(Entry::Torn { position, length }) => {
+                tracing::info!(%position, bytes = length, "the log has a torn tail, from a crash; nothing is lost by it");
+            }
+            Err(error) => {
+                metrics.wal_corruptions.inc();
+                tracing::warn!("a part of the log cannot be read: {}", crate::error_chain(&error));
+            }
+        }
+    }
+    let (exemplars, series, seconds) = (store.len(), store.series(), started.elapsed().as_secs_f64());
+    metrics.wal_replay_duration.set(seconds);
+    tracing::info!(exemplars, series, chunks, seconds, "the log has been replayed");
+    Ok(Some(segments))
+}

@@ -1,0 +1,151 @@
+//! A hash table of ids that grows and shrinks by one bucket at a time (Litwin's linear hashing), so that no insertion
+//! ever pays for a rehash. The entries themselves hold the links of the chains and their hashes.
+
+use super::pages::{NONE, Pages, Slab};
+
+/// Buckets per entry, when the table grows; it shrinks when there are four times as many. A bucket costs four bytes, an
+/// entry in vain a cache miss.
+const SPARSE: usize = 2;
+
+/// Where the entries of a table are: their hashes, and the links that chain those of one bucket.
+pub(super) trait Links {
+    fn hash(&self, id: u32) -> u32;
+    fn next(&self, id: u32) -> u32;
+    fn set_next(&mut self, id: u32, next: u32);
+}
+
+/// What hash and link are kept in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Link {
+    pub(super) hash: u32,
+    next: u32,
+}
+
+impl Link {
+    pub(super) const fn new(hash: u32) -> Self {
+        Self { hash, next: NONE }
+    }
+}
+
+/// An entry of a slab that is in such a table.
+pub(super) trait Linked: Default {
+    fn link(&self) -> &Link;
+    fn link_mut(&mut self) -> &mut Link;
+}
+
+impl<T: Linked> Links for Slab<T> {
+    #[inline]
+    fn hash(&self, id: u32) -> u32 {
+        self[id].link().hash
+    }
+
+    #[inline]
+    fn next(&self, id: u32) -> u32 {
+        self[id].link().next
+    }
+
+    #[inline]
+    fn set_next(&mut self, id: u32, next: u32) {
+        self[id].link_mut().next = next;
+    }
+}
+
+/// The buckets.
+#[derive(Debug)]
+pub(super) struct Chains {
+    heads: Pages<u32>,
+    len: usize,
+}
+
+impl Chains {
+    pub(super) fn new() -> Self {
+        let mut heads = Pages::new();
+        heads.push(NONE);
+        Self { heads, len: 0 }
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.heads.bytes()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The entries with this hash, and others of the same bucket; `next` follows their links.
+    #[inline]
+    pub(super) fn bucket(&self, hash: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
+        let held = |id: u32| (id != NONE).then_some(id);
+        std::iter::successors(held(self.heads[self.bucket_of(hash)]), move |&id| held(next(id)))
+    }
+
+    pub(super) fn insert(&mut self, id: u32, links: &mut impl Links) {
+        for _ in 0..SPARSE {
+            if self.len * SPARSE >= self.heads.len() {
+                self.grow(links);
+            }
+        }
+        self.prepend(id, links);
+        self.len += 1;
+    }
+
+    pub(super) fn remove(&mut self, id: u32, links: &mut impl Links) {
+        let bucket = self.bucket_of(links.hash(id));
+        let after = links.next(id);
+        let mut at = self.heads[bucket];
+        if at == id {
+            self.heads[bucket] = after;
+        } else {
+            while links.next(at) != id {
+                at = links.next(at);
+            }
+            links.set_next(at, after);
+        }
+        self.len -= 1;
+        // Removing an entry may take that many buckets away.
+        for _ in 0..4 * SPARSE {
+            if self.len * 4 * SPARSE < self.heads.len() - 1 {
+                self.shrink(links);
+            }
+        }
+    }
+
+    /// With the buckets being a power of two and some more, those beyond that power have been split off from the first.
+    #[inline]
+    fn bucket_of(&self, hash: u32) -> u32 {
+        let buckets = self.heads.len();
+        let mask = buckets.next_power_of_two() - 1;
+        let bucket = hash as usize & mask;
+        (if bucket < buckets { bucket } else { bucket & mask >> 1 }) as u32
+    }
+
+    fn prepend(&mut self, id: u32, links: &mut impl Links) {
+        let bucket = self.bucket_of(links.hash(id));
+        let head = &mut self.heads[bucket];
+        links.set_next(id, *head);
+        *head = id;
+    }
+
+    fn grow(&mut self, links: &mut impl Links) {
+        let added = self.heads.len() as u32;
+        let parent = added ^ 1 << added.ilog2();
+        let id = std::mem::replace(&mut self.heads[parent], NONE);
+        self.heads.push(NONE);
+        self.relink(id, links);
+    }
+
+    fn shrink(&mut self, links: &mut impl Links) {
+        if let Some(id) = self.heads.pop() {
+            self.relink(id, links);
+        }
+    }
+
+    fn relink(&mut self, mut id: u32, links: &mut impl Links) {
+        while id != NONE {
+            let next = links.next(id);
+            self.prepend(id, links);
+            id = next;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! From label pairs to the series that have them: each name and each of its values once, the values also in order, as
+//! long as there is a series with them.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::RandomState;
+use roaring::RoaringBitmap;
+
+use super::chains::{Chains, Link, Linked, Links};
+use super::pages::Slab;
+use super::pairs::Pairs;
+use super::postings::Postings;
+use super::sorted::Sorted;
+
+/// A label, as the callers have it: name and value.
+pub type Label<'a> = (&'a str, &'a str);
+
+#[derive(Debug, Default)]
+struct Name {
+    link: Link,
+    text: Box<str>,
+    /// Ids of its pairs.
+    values: Sorted,
+    /// Series with any value of it.
+    series: Postings,
+}
+
+#[derive(Debug, Default)]
+struct Pair {
+    link: Link,
+    name: u32,
+    value: Box<str>,
+    series: Postings,
+}
+
+impl Linked for Name {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+impl Linked for Pair {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// Names, pairs, and who has them. A name or pair without series is removed, its id given anew.
+#[derive(Debug)]
+pub(super) struct Index {
+    names: Slab<Name>,
+    names_by_text: Chains,
+    pairs: Slab<Pair>,
+    pairs_by_text: Chains,
+    all: RoaringBitmap,
+    hasher: RandomState,
+    /// Counts the pairs ever made: while it stands still, no id changes its meaning.
+    pairs_made: u64,
+    text_bytes: usize,
+}
+
+impl Index {
+    pub(super) fn new() -> Self {
+        Self {
+            names: Slab::new(),
+            names_by_text: Chains::new(),
+            pairs: Slab::new(),
+            pairs_by_text: Chains::new(),
+            all: RoaringBitmap::new(),
+            hasher: RandomState::default(),
+            pairs_made: 0,
+            text_bytes: 0,
+        }
+    }
+
+    /// Adds a series; its labels are strictly sorted by name. Returns their pairs' ids.
+    pub(super) fn add(&mut self, series: u32, labels: &[Label<'_>]) -> Pairs {
+        self.all.insert(series);
+        let pairs = labels.iter().map(|&(name, value)| {
+            let name = self.find_name(name).unwrap_or_else(|| self.make_name(name));
+            let pair = self.find_pair(name, value).unwrap_or_else(|| self.make_pair(name, value));
+            self.names[name].series.insert(series);
+            self.pairs[pair].series.insert(series);
+            pair
+        });
+        pairs.collect()
+    }
+
+    /// Takes out a series with these pairs.
+    pub(super) fn remove(&mut self, series: u32, pairs: &[u32]) {
+        self.all.remove(series);
+        for &pair in pairs {
+            let name = self.pairs[pair].name;
+            self.pairs[pair].series.remove(series);
+            self.names[name].series.remove(series);
+            if self.pairs[pair].series.is_empty() {
+                self.forget_pair(pair);
+            }
+            if self.names[name].series.is_empty() {
+                self.forget_name(name);
+            }
+        }
+    }
+
+    pub(super) const fn all(&self) -> &RoaringBitmap {
+        &self.all
+    }
+
+    pub(super) const fn pairs_made(&self) -> u64 {
+        self.pairs_made
+    }
+
+    /// The label a pair stands for.
+    #[inline]
+    pub(super) fn label(&self, pair: u32) -> Label<'_> {
+        let Pair { name, value, .. } = &self.pairs[pair];
+        (&self.names[*name].text, value)
+    }
+
+    pub(super) fn find_name(&self, text: &str) -> Option<u32> {
+        let hash = self.hash(0, text);
+        self.names_by_text.bucket(hash, |id| self.names.next(id)).find(|&id| &*self.names[id].text == text)
+    }
+
+    pub(super) fn find_pair(&self, name: u32, value: &str) -> Option<u32> {
+        let hash = self.hash(u64::from(name) + 1, value);
+        let same = |&id: &u32| self.pairs[id].name == name && &*self.pairs[id].value == value;
+        self.pairs_by_text.bucket(hash, |id| self.pairs.next(id)).find(same)
+    }
+
+    /// The series with a pair.
+    pub(super) fn with_pair(&self, pair: u32) -> &Postings {
+        &self.pairs[pair].series
+    }
+
+    /// The series with any value of a name.
+    pub(super) fn with_name(&self, name: u32) -> &Postings {
+        &self.names[name].series
+    }
+
+    /// The value of a pair.
+    pub(super) fn value(&self, pair: u32) -> &str {
+        &self.pairs[pair].value
+    }
+
+    /// Pairs of a name in order of their values, from the first value that is not less than `value`.
+    pub(super) fn values_from(&self, name: u32, value: &str) -> impl Iterator<Item = u32> {
+        self.names[name].values.from(value, |id| &self.pairs[id].value)
+    }
+
+    /// How many values a name has.
+    pub(super) fn values(&self, name: u32) -> usize {
+        self.names[name].values.len()
+    }
+
+    /// The value that a series with these pairs has for a name.
+    pub(super) fn value_among(&self, pairs: &[u32], name: u32) -> Option<&str> {
+        pairs.iter().map(|&pair| &self.pairs[pair]).find(|pair| pair.name == name).map(|pair| &*pair.value)
+    }
+
+    /// How many names and pairs there are.
+    #[cfg(test)]
+    pub(super) const fn counts(&self) -> (usize, usize) {
+        (self.names.len(), self.pairs.len())
+    }
+
+    /// Bytes allocated; for bitmaps and the order of values an estimate.
+    pub(super) fn bytes(&self) -> usize {
+        let tables = self.names.bytes() + self.pairs.bytes() + self.names_by_text.bytes() + self.pairs_by_text.bytes();
+        // Two bytes for an entry of a bitmap, at most 8 KiB for 65,536; four for the place among the sorted values.
+        tables + self.text_bytes + self.pairs.len() * 6 + self.names.len() * (self.all.len() as usize).div_ceil(8)
+    }
+
+    fn hash(&self, space: u64, text: &str) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u64(space);
+        hasher.write(text.as_bytes());
+        hasher.finish() as u32
+    }
+
+    #[cold]
+    fn make_name(&mut self, text: &str) -> u32 {
+        let link = Link::new(self.hash(0, text));
+        let id = self.names.insert(Name { link, text: text.into(), ..Name::default() });
+        self.names_by_text.insert(id, &mut self.names);
+        self.text_bytes += text.len();
+        id
+    }
+
+    fn make_pair(&mut self, name: u32, value: &str) -> u32 {
+        let link = Link::new(self.hash(u64::from(name) + 1, value));
+        let id = self.pairs.insert(Pair { link, name, value: value.into(), series: Postings::default() });
+        self.pairs_by_text.insert(id, &mut self.pairs);
+        self.names[name].values.insert(id, value, |id| &self.pairs[id].value);
+        self.pairs_made += 1;
+        self.text_bytes += value.len();
+        id
+    }
+
+    fn forget_name(&mut self, id: u32) {
+        self.names_by_text.remove(id, &mut self.names);
+        self.text_bytes -= self.names.remove(id).text.len();
+    }
+
+    fn forget_pair(&mut self, id: u32) {
+        let Pair { name, ref value, .. } = self.pairs[id];
+        self.names[name].values.remove(value, |id| &self.pairs[id].value);
+        self.pairs_by_text.remove(id, &mut self.pairs);
+        self.text_bytes -= self.pairs.remove(id).value.len();
+    }
+}

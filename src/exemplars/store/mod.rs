@@ -1,0 +1,230 @@
+//! The exemplars in memory: a ring with an index over the series, no I/O, no clock of its own.
+//!
+//! An exemplar is its series, its labels without empty ones, its timestamp and its value's bits. An exact repeat of one
+//! that is held is refused, and so is one that is older than everything a full ring holds; everything else is kept, out of
+//! order too, until `capacity` younger arrivals push it out. Nothing here grows by rehashing or moving what is there, so no
+//! insertion is ever much slower than another. What is sent by others cannot make it slow either: hashes are keyed.
+//!
+//! From the inside out:
+//!
+//! - `pages`, `chains`: tables that grow step by step;
+//! - `labels`, `shapes`, `spill`: an exemplar's own labels, packed;
+//! - `slots`, `minima`, `repeats`: the exemplars in order of arrival, the least timestamp, what is there already;
+//! - `postings`, `sorted`, `index`, `pairs`, `series`: the series, and which of them have a label;
+//! - `state`: the rules;
+//! - `resolve`, `plan`, `select`: from matchers to series to an answer that is read in chunks.
+
+mod chains;
+mod index;
+mod labels;
+mod minima;
+mod pages;
+mod pairs;
+mod plan;
+mod postings;
+mod repeats;
+mod resolve;
+mod select;
+mod series;
+mod shapes;
+mod slots;
+mod sorted;
+mod spill;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+pub use self::index::Label;
+pub use self::labels::{MAX_LABEL_CHARS, Value};
+pub use self::select::{Exemplar, Selected, SelectedSeries};
+use self::state::{Place, State};
+use super::matcher::Matcher;
+
+/// What a store may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Exemplars held, at most 2³⁰.
+    pub capacity: usize,
+    /// Exemplars held of one series, at least 1; `None`: as many as there is room for.
+    pub max_per_series: Option<usize>,
+    /// What is older than this is refused, evicted and not answered.
+    pub max_age: Option<Duration>,
+}
+
+/// Why an exemplar is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// It is held already.
+    #[error("the same exemplar is held already")]
+    Repeat,
+    /// It is older than `max_age`, or than everything the full ring holds.
+    #[error("older than everything held")]
+    TooOld,
+    /// Names and values of its labels are more than [`MAX_LABEL_CHARS`] characters.
+    #[error("label names and values are more than {MAX_LABEL_CHARS} characters")]
+    LabelsTooLong,
+    /// Two labels have the same name, or a series' labels are not sorted by name.
+    #[error("labels that are not sorted, or of the same name")]
+    InvalidLabels,
+}
+
+impl Refusal {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Repeat, Self::TooOld, Self::LabelsTooLong, Self::InvalidLabels];
+
+    /// The value for a metric's `reason`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Repeat => "repeat",
+            Self::TooOld => "too_old",
+            Self::LabelsTooLong => "labels_too_long",
+            Self::InvalidLabels => "invalid_labels",
+        }
+    }
+}
+
+/// The exemplars, to be shared: one writes, many read. Cloning it gives another handle to the same.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<RwLock<State>>);
+
+impl Store {
+    /// An empty store.
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Arc::new(RwLock::new(State::new(bounds))))
+    }
+
+    /// Takes the lock to insert any number of exemplars. Readers wait meanwhile: a few thousand at a time is well.
+    ///
+    /// `now` is the time in milliseconds, for `max_age`; if it goes back, what has expired stays so.
+    pub fn writer(&self, now: i64) -> Writer<'_> {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        state.expire(now);
+        Writer { state, now }
+    }
+
+    /// Evicts what has expired at this time (in milliseconds), with pauses for others. For when nothing is inserted.
+    pub fn expire(&self, now: i64) {
+        while self.0.write().unwrap_or_else(PoisonError::into_inner).expire(now) {}
+    }
+
+    /// What is held of the series that match all matchers of any of the selectors, from `start` to `end`, both included, in
+    /// milliseconds. A selector without matchers matches every series.
+    ///
+    /// Exemplars that arrive from now on are not in the answer; such as are evicted before they are read may be missing.
+    pub fn select<S: AsRef<[Matcher]>>(&self, selectors: &[S], start: i64, end: i64) -> Selected {
+        let horizon = self.inserted();
+        let series = resolve::resolve(self, selectors);
+        Selected::new(self.clone(), horizon, start, end, series)
+    }
+
+    /// How many exemplars were ever accepted: the arrival number that the next one gets.
+    pub fn inserted(&self) -> u64 {
+        self.read().slots.inserted()
+    }
+
+    /// The arrival number of the oldest exemplar held; [`inserted`](Self::inserted) if there is none.
+    pub fn oldest(&self) -> u64 {
+        self.read().oldest()
+    }
+
+    /// How many exemplars are held.
+    pub fn len(&self) -> usize {
+        self.read().slots.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many series have exemplars.
+    pub fn series(&self) -> usize {
+        self.read().series.len()
+    }
+
+    /// About how many bytes all this takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.read().bytes()
+    }
+
+    /// The timestamp in milliseconds of the exemplar that arrived first of those held.
+    pub fn oldest_timestamp(&self) -> Option<i64> {
+        self.read().oldest_timestamp()
+    }
+
+    /// The greatest timestamp in milliseconds that was ever accepted.
+    pub fn newest_timestamp(&self) -> Option<i64> {
+        self.read().newest_timestamp()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lock on a store, to insert.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    state: RwLockWriteGuard<'a, State>,
+    now: i64,
+}
+
+impl Writer<'_> {
+    /// Looks up a series by its labels, strictly sorted by name; empty ones count as absent. It comes to be with its first
+    /// exemplar.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidLabels`], which counts for each of its exemplars.
+    pub fn series<'a>(&'a mut self, labels: &'a [Label<'a>]) -> Result<SeriesWriter<'a>, Refusal> {
+        self.state.expire(self.now);
+        let place = self.state.place(labels)?;
+        Ok(SeriesWriter { state: &mut self.state, place })
+    }
+
+    /// Inserts one exemplar of a series: see [`series`](Self::series) and [`SeriesWriter::insert`].
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the series or the exemplar.
+    pub fn insert(
+        &mut self,
+        series: &[Label<'_>],
+        labels: &[Label<'_>],
+        timestamp: i64,
+        value: f64,
+    ) -> Result<(), Refusal> {
+        self.series(series)?.insert(labels, timestamp, value)
+    }
+
+    /// How many exemplars were ever accepted, those of this writer included.
+    pub fn inserted(&self) -> u64 {
+        self.state.slots.inserted()
+    }
+
+    /// As [`Store::oldest`].
+    pub fn oldest(&self) -> u64 {
+        self.state.oldest()
+    }
+}
+
+/// A series to insert into.
+#[derive(Debug)]
+pub struct SeriesWriter<'a> {
+    state: &'a mut State,
+    place: Place<'a>,
+}
+
+impl SeriesWriter<'_> {
+    /// Inserts an exemplar; its labels may be in any order, empty ones count as absent.
+    ///
+    /// # Errors
+    ///
+    /// The reason if it is not kept.
+    pub fn insert(&mut self, labels: &[Label<'_>], timestamp: i64, value: f64) -> Result<(), Refusal> {
+        self.state.insert(&mut self.place, labels, timestamp, value)
+    }
+}

@@ -1,0 +1,148 @@
+//! Is this exemplar held already? Exactly, and in bounded time whatever is sent.
+//!
+//! What is newer than everything of its series cannot be. Else the series' first exemplars are compared one by one;
+//! only what arrives behind these is also listed in a table, so that for most series there is none to keep.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::RandomState;
+
+use super::chains::{Chains, Links};
+use super::pages::NONE;
+use super::series::Series;
+use super::slots::{Slot, Slots};
+use super::spill::{Spill, parts_of};
+
+/// Instead of a link: the exemplar is not listed.
+pub(super) const UNLISTED: u32 = u32::MAX - 1;
+
+/// So many exemplars of a series are compared one by one.
+const COMPARED: u32 = if cfg!(test) { 2 } else { 16 };
+
+/// The bit of a shape that says that the payload goes on in chunks.
+pub(super) const SPILLED: u32 = 1 << 31;
+
+/// All of an exemplar but its series: what is to be found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) timestamp: i64,
+    pub(super) value: u64,
+    /// With [`SPILLED`].
+    pub(super) shape: u32,
+    /// Filled up: [`spill::pad`](super::spill::pad).
+    pub(super) payload: &'a [u8],
+}
+
+impl Wanted<'_> {
+    pub(super) fn is(&self, slot: &Slot, spill: &Spill) -> bool {
+        slot.timestamp == self.timestamp && slot.value == self.value && slot.shape == self.shape && {
+            spill.parts(&slot.cell, self.shape & SPILLED != 0).eq(parts_of(self.payload))
+        }
+    }
+}
+
+/// The table of what is listed. In a series' list the exemplars that are not come first, at most [`COMPARED`] of them.
+#[derive(Debug)]
+pub(super) struct Repeats {
+    chains: Chains,
+    hasher: RandomState,
+}
+
+/// Slots as entries of the table.
+struct Listed<'a> {
+    slots: &'a mut Slots,
+    spill: &'a Spill,
+    hasher: &'a RandomState,
+}
+
+impl Links for Listed<'_> {
+    fn hash(&self, id: u32) -> u32 {
+        let Slot { series, timestamp, value, shape, ref cell, .. } = *self.slots.get(id);
+        hash(self.hasher, series, timestamp, value, shape, self.spill.parts(cell, shape & SPILLED != 0))
+    }
+
+    fn next(&self, id: u32) -> u32 {
+        self.slots.get(id).chain
+    }
+
+    fn set_next(&mut self, id: u32, next: u32) {
+        self.slots.get_mut(id).chain = next;
+    }
+}
+
+impl Repeats {
+    pub(super) fn new() -> Self {
+        Self { chains: Chains::new(), hasher: RandomState::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.chains.len()
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.chains.bytes()
+    }
+
+    /// Whether the series, with this id, has the exemplar.
+    pub(super) fn has(&self, wanted: &Wanted<'_>, id: u32, series: &Series, slots: &Slots, spill: &Spill) -> bool {
+        if wanted.timestamp > series.newest {
+            return false;
+        }
+        // Mostly it is the last one that is sent again.
+        if wanted.is(slots.get(series.tail), spill) {
+            return true;
+        }
+        let mut at = series.head;
+        while at != NONE {
+            let slot = slots.get(at);
+            if slot.chain != UNLISTED {
+                return self.lists(wanted, id, slots, spill);
+            }
+            if wanted.is(slot, spill) {
+                return true;
+            }
+            at = slot.next;
+        }
+        false
+    }
+
+    /// Whether the next exemplar of a series is to be listed.
+    pub(super) const fn lists_next(series: &Series) -> bool {
+        series.len > 0 && (series.len >= COMPARED || series.listed)
+    }
+
+    pub(super) fn list(&mut self, slot: u32, slots: &mut Slots, spill: &Spill) {
+        self.chains.insert(slot, &mut Listed { slots, spill, hasher: &self.hasher });
+    }
+
+    /// Takes an exemplar off the table, if it is there.
+    pub(super) fn unlist(&mut self, slot: u32, slots: &mut Slots, spill: &Spill) {
+        if slots.get(slot).chain != UNLISTED {
+            self.chains.remove(slot, &mut Listed { slots, spill, hasher: &self.hasher });
+        }
+    }
+
+    fn lists(&self, wanted: &Wanted<'_>, series: u32, slots: &Slots, spill: &Spill) -> bool {
+        let Wanted { timestamp, value, shape, payload } = *wanted;
+        let hash = hash(&self.hasher, series, timestamp, value, shape, parts_of(payload));
+        let mut bucket = self.chains.bucket(hash, |id| slots.get(id).chain);
+        bucket.any(|id| slots.get(id).series == series && wanted.is(slots.get(id), spill))
+    }
+}
+
+fn hash<'a>(
+    hasher: &RandomState,
+    series: u32,
+    timestamp: i64,
+    value: u64,
+    shape: u32,
+    payload: impl Iterator<Item = &'a [u8]>,
+) -> u32 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write_u64(u64::from(series) << 32 | u64::from(shape));
+    hasher.write_i64(timestamp);
+    hasher.write_u64(value);
+    payload.for_each(|part| hasher.write(part));
+    hasher.finish() as u32
+}

@@ -1,0 +1,130 @@
+//! The series that have exemplars: found by their labels, freed with their last exemplar.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::RandomState;
+
+use super::chains::{Chains, Link, Linked, Links};
+use super::index::{Index, Label};
+use super::pages::{NONE, Slab};
+use super::pairs::Pairs;
+
+/// One series. Its exemplars are a list in order of arrival, through [`Slot::next`](super::slots::Slot::next).
+#[derive(Debug)]
+pub(super) struct Series {
+    link: Link,
+    /// Labels in order of names, as pairs of the index.
+    pub(super) pairs: Pairs,
+    pub(super) head: u32,
+    pub(super) tail: u32,
+    pub(super) len: u32,
+    /// Whether the last one is listed in the table of repeats.
+    pub(super) listed: bool,
+    /// No exemplar of it has a greater timestamp.
+    pub(super) newest: i64,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        let (link, pairs) = (Link::default(), Pairs::default());
+        Self { link, pairs, head: NONE, tail: NONE, len: 0, listed: false, newest: i64::MIN }
+    }
+}
+
+impl Linked for Series {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// All series, and the index over them.
+#[derive(Debug)]
+pub(super) struct SeriesTable {
+    series: Slab<Series>,
+    by_labels: Chains,
+    index: Index,
+    hasher: RandomState,
+    pair_bytes: usize,
+}
+
+impl SeriesTable {
+    pub(super) fn new() -> Self {
+        let (series, by_labels) = (Slab::new(), Chains::new());
+        Self { series, by_labels, index: Index::new(), hasher: RandomState::default(), pair_bytes: 0 }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.series.bytes() + self.by_labels.bytes() + self.index.bytes() + self.pair_bytes
+    }
+
+    pub(super) const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) fn hash(&self, labels: &[Label<'_>]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        for (name, value) in labels {
+            hasher.write_u64((name.len() as u64) << 32 | value.len() as u64);
+            hasher.write(name.as_bytes());
+            hasher.write(value.as_bytes());
+        }
+        hasher.finish() as u32
+    }
+
+    /// The series with these labels, which have this hash. It looks first at the one that was made after `last`, as series
+    /// come in the same order again and again: that one is in the cache already.
+    pub(super) fn find(&self, hash: u32, labels: &[Label<'_>], last: u32) -> Option<u32> {
+        let guess = last.wrapping_add(1);
+        if self.held(guess).is_some_and(|series| self.is(series, hash, labels)) {
+            return Some(guess);
+        }
+        let mut bucket = self.by_labels.bucket(hash, |id| self.series.next(id));
+        bucket.find(|&id| self.is(&self.series[id], hash, labels))
+    }
+
+    fn is(&self, series: &Series, hash: u32, labels: &[Label<'_>]) -> bool {
+        let same = |(&pair, &label)| self.index.label(pair) == label;
+        series.link.hash == hash && series.pairs.len() == labels.len() && series.pairs.iter().zip(labels).all(same)
+    }
+
+    /// Makes a series, which is not there yet.
+    pub(super) fn make(&mut self, hash: u32, labels: &[Label<'_>]) -> u32 {
+        let id = self.series.insert(Series { link: Link::new(hash), ..Series::default() });
+        self.by_labels.insert(id, &mut self.series);
+        let pairs = self.index.add(id, labels);
+        self.pair_bytes += pairs.bytes();
+        self.series[id].pairs = pairs;
+        id
+    }
+
+    /// Forgets a series, with all that only it had.
+    pub(super) fn forget(&mut self, id: u32) {
+        self.by_labels.remove(id, &mut self.series);
+        let series = self.series.remove(id);
+        self.pair_bytes -= series.pairs.bytes();
+        self.index.remove(id, &series.pairs);
+    }
+
+    /// A series, if there is one under this id now.
+    pub(super) fn held(&self, id: u32) -> Option<&Series> {
+        self.series.get(id).filter(|series| series.len > 0)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: u32) -> &Series {
+        &self.series[id]
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: u32) -> &mut Series {
+        &mut self.series[id]
+    }
+}

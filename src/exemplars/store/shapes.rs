@@ -1,0 +1,110 @@
+//! The shapes of exemplars' labels, each once, as long as an exemplar has it: mostly one or two in all.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+
+use super::chains::{Chains, Link, Linked, Links};
+use super::labels::Kind;
+use super::pages::Slab;
+
+/// A label's name, and how its value is kept.
+pub(super) type Part = (Box<str>, Kind);
+
+#[derive(Debug, Default)]
+struct Shape {
+    link: Link,
+    /// Shared with answers that are being read.
+    parts: Arc<[Part]>,
+    users: u32,
+}
+
+impl Linked for Shape {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// All shapes in use.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    shapes: Slab<Shape>,
+    by_parts: Chains,
+    hasher: RandomState,
+    part_bytes: usize,
+}
+
+impl Shapes {
+    pub(super) fn new() -> Self {
+        Self { shapes: Slab::new(), by_parts: Chains::new(), hasher: RandomState::default(), part_bytes: 0 }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.shapes.len()
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.shapes.bytes() + self.by_parts.bytes() + self.part_bytes
+    }
+
+    pub(super) fn parts(&self, id: u32) -> &Arc<[Part]> {
+        &self.shapes[id].parts
+    }
+
+    pub(super) fn find<'a>(
+        &self,
+        names: impl ExactSizeIterator<Item = &'a str> + Clone,
+        kinds: &[Kind],
+    ) -> Option<u32> {
+        let hash = self.hash(names.clone(), kinds);
+        self.by_parts.bucket(hash, |id| self.shapes.next(id)).find(|&id| {
+            let parts = &self.shapes[id].parts;
+            let same = |((part, name), kind): ((&Part, &str), &Kind)| &*part.0 == name && part.1 == *kind;
+            parts.len() == kinds.len() && parts.iter().zip(names.clone()).zip(kinds).all(same)
+        })
+    }
+
+    /// Makes a shape, which is not there yet and has no users.
+    #[cold]
+    pub(super) fn make<'a>(&mut self, names: impl ExactSizeIterator<Item = &'a str> + Clone, kinds: &[Kind]) -> u32 {
+        let link = Link::new(self.hash(names.clone(), kinds));
+        let parts: Arc<[Part]> = names.map(Box::from).zip(kinds.iter().copied()).collect();
+        self.part_bytes += bytes_of(&parts);
+        let id = self.shapes.insert(Shape { link, parts, users: 0 });
+        self.by_parts.insert(id, &mut self.shapes);
+        id
+    }
+
+    /// One more exemplar has this shape.
+    pub(super) fn hold(&mut self, id: u32) {
+        self.shapes[id].users += 1;
+    }
+
+    /// One exemplar less has this shape.
+    pub(super) fn release(&mut self, id: u32) {
+        self.shapes[id].users -= 1;
+        if self.shapes[id].users == 0 {
+            self.by_parts.remove(id, &mut self.shapes);
+            self.part_bytes -= bytes_of(&self.shapes.remove(id).parts);
+        }
+    }
+
+    fn hash<'a>(&self, names: impl Iterator<Item = &'a str>, kinds: &[Kind]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        for (name, kind) in names.zip(kinds) {
+            hasher.write_u64((name.len() as u64) << 8 | *kind as u64);
+            hasher.write(name.as_bytes());
+        }
+        hasher.finish() as u32
+    }
+}
+
+fn bytes_of(parts: &[Part]) -> usize {
+    parts.iter().map(|(name, _)| size_of::<Part>() + name.len()).sum()
+}

@@ -1,0 +1,189 @@
+//! What is held, and the rules by which exemplars come and go. Everything here is under the store's lock.
+
+use std::borrow::Cow;
+
+use super::index::Label;
+use super::labels::Packer;
+use super::pages::NONE;
+use super::repeats::{Repeats, SPILLED, UNLISTED, Wanted};
+use super::series::SeriesTable;
+use super::shapes::Shapes;
+use super::slots::{MAX_CAPACITY, Slot, Slots};
+use super::spill::Spill;
+use super::{Bounds, Refusal};
+
+/// How many expired exemplars one insertion evicts at most, so that none has to pay for all.
+const EXPIRED_AT_ONCE: usize = 16;
+
+/// Everything a store holds.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) slots: Slots,
+    pub(super) shapes: Shapes,
+    pub(super) spill: Spill,
+    pub(super) repeats: Repeats,
+    pub(super) series: SeriesTable,
+    capacity: usize,
+    max_per_series: u32,
+    /// In milliseconds.
+    max_age: Option<i64>,
+    /// What is older has expired, even if it is still here.
+    pub(super) cutoff: i64,
+    newest: Option<i64>,
+    /// The series that was looked up last.
+    last: u32,
+    packer: Packer,
+}
+
+/// A series to insert into, looked up once. While it is in use nothing is removed but by insertions into it.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    labels: Cow<'a, [Label<'a>]>,
+    hash: u32,
+    /// `None` as long as it has no exemplars.
+    id: Option<u32>,
+}
+
+impl State {
+    pub(super) fn new(Bounds { capacity, max_per_series, max_age }: Bounds) -> Self {
+        let capacity = capacity.min(MAX_CAPACITY);
+        Self {
+            slots: Slots::new(capacity, max_per_series.is_some()),
+            shapes: Shapes::new(),
+            spill: Spill::new(),
+            repeats: Repeats::new(),
+            series: SeriesTable::new(),
+            capacity,
+            max_per_series: max_per_series.map_or(u32::MAX, |max| u32::try_from(max.max(1)).unwrap_or(u32::MAX)),
+            max_age: max_age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
+            cutoff: i64::MIN,
+            newest: None,
+            last: NONE,
+            packer: Packer::default(),
+        }
+    }
+
+    /// Notes the time, and evicts expired exemplars from the front, a few of them. Whether there are more.
+    pub(super) fn expire(&mut self, now: i64) -> bool {
+        let Some(max_age) = self.max_age else { return false };
+        self.cutoff = self.cutoff.max(now.saturating_sub(max_age));
+        for _ in 0..EXPIRED_AT_ONCE {
+            match self.slots.oldest().map(|oldest| self.slots.get(oldest)) {
+                Some(&Slot { timestamp, series, .. }) if timestamp < self.cutoff => self.evict_first_of(series),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// The series with these labels, sorted by name; whether it has exemplars or not.
+    pub(super) fn place<'a>(&mut self, labels: &'a [Label<'a>]) -> Result<Place<'a>, Refusal> {
+        let mut labels = Cow::Borrowed(labels);
+        if labels.iter().any(|(_, value)| value.is_empty()) {
+            labels.to_mut().retain(|(_, value)| !value.is_empty());
+        }
+        if !labels.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(Refusal::InvalidLabels);
+        }
+        let hash = self.series.hash(&labels);
+        let id = self.series.find(hash, &labels, self.last);
+        self.last = id.unwrap_or(self.last);
+        Ok(Place { labels, hash, id })
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        place: &mut Place<'_>,
+        labels: &[Label<'_>],
+        timestamp: i64,
+        value: f64,
+    ) -> Result<(), Refusal> {
+        self.packer.pack(labels)?;
+        if timestamp < self.cutoff {
+            return Err(Refusal::TooOld);
+        }
+        let names = self.packer.names(labels);
+        let (kinds, payload) = (&self.packer.kinds[..], &self.packer.payload[..]);
+        let spilled = if Spill::needed(payload) { SPILLED } else { 0 };
+        let value = value.to_bits();
+        let shape = self.shapes.find(names.clone(), kinds);
+        if let (Some(id), Some(shape)) = (place.id, shape) {
+            let wanted = Wanted { timestamp, value, shape: shape | spilled, payload };
+            if self.repeats.has(&wanted, id, self.series.get(id), &self.slots, &self.spill) {
+                return Err(Refusal::Repeat);
+            }
+        }
+        if self.slots.len() >= self.capacity && !self.slots.any_until(timestamp) {
+            return Err(Refusal::TooOld);
+        }
+
+        let id = *place.id.get_or_insert_with(|| self.series.make(place.hash, &place.labels));
+        let shape = shape.unwrap_or_else(|| self.shapes.make(names, kinds));
+        self.shapes.hold(shape);
+        let series = self.series.get_mut(id);
+        let listed = Repeats::lists_next(series);
+        let cell = self.spill.store(payload);
+        let shape = shape | spilled;
+        let slot = self.slots.push(Slot { timestamp, value, series: id, next: NONE, chain: UNLISTED, shape, cell });
+        match series.tail {
+            NONE => series.head = slot,
+            tail => self.slots.get_mut(tail).next = slot,
+        }
+        series.tail = slot;
+        series.len += 1;
+        series.newest = series.newest.max(timestamp);
+        series.listed = listed;
+        if listed {
+            self.repeats.list(slot, &mut self.slots, &self.spill);
+        }
+        self.newest = self.newest.max(Some(timestamp));
+
+        // Only now, so that the series is not freed in between.
+        if series.len > self.max_per_series {
+            self.evict_first_of(id);
+        }
+        if self.slots.len() > self.capacity
+            && let Some(oldest) = self.slots.oldest()
+        {
+            self.evict_first_of(self.slots.get(oldest).series);
+        }
+        Ok(())
+    }
+
+    /// The arrival number of the oldest exemplar held.
+    pub(super) fn oldest(&self) -> u64 {
+        self.slots.oldest().map_or(self.slots.inserted(), |oldest| self.slots.arrival(oldest))
+    }
+
+    /// The timestamp of the exemplar that arrived first.
+    pub(super) fn oldest_timestamp(&self) -> Option<i64> {
+        self.slots.oldest().map(|oldest| self.slots.get(oldest).timestamp)
+    }
+
+    /// The greatest timestamp ever accepted.
+    pub(super) const fn newest_timestamp(&self) -> Option<i64> {
+        self.newest
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.bytes() + self.shapes.bytes() + self.spill.bytes() + self.repeats.bytes() + self.series.bytes()
+    }
+
+    /// Evicts a series' exemplar that arrived first, and the series with its last one. The oldest exemplar of all is its
+    /// series' first.
+    fn evict_first_of(&mut self, id: u32) {
+        let series = self.series.get_mut(id);
+        let slot = series.head;
+        self.repeats.unlist(slot, &mut self.slots, &self.spill);
+        let Slot { next, shape, cell, .. } = self.slots.remove(slot);
+        if shape & SPILLED != 0 {
+            self.spill.free(&cell);
+        }
+        self.shapes.release(shape & !SPILLED);
+        series.head = next;
+        series.len -= 1;
+        if series.len == 0 {
+            self.series.forget(id);
+        }
+    }
+}

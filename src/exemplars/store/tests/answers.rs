@@ -1,0 +1,56 @@
+//! What is answered.
+
+use super::*;
+
+#[test]
+fn answers_labels_exactly() {
+    let store = Store::new(bounds(9));
+    let labels = [
+        ("trace_id", "0af7651916cd43dd8448eb211c80319c"),
+        ("span_id", "b7ad6b7169203331"),
+        ("upper", "B7AD6B7169203331"),
+        ("empty", ""),
+        ("é", "ü"),
+    ];
+    assert_eq!(insert(&store, &[("__name__", "m"), ("utf-8 naïve.name", "v")], &labels, 1), Ok(()));
+    let mut expected = owned(&labels);
+    expected.retain(|label| !label.1.is_empty());
+    expected.sort();
+    let answer = everything(&store);
+    assert_eq!(answer[0].0, owned(&[("__name__", "m"), ("utf-8 naïve.name", "v")]));
+    assert_eq!(answer[0].1[0].0, expected);
+}
+
+#[test]
+fn answers_series_in_order_of_labels_and_exemplars_in_order_of_time() {
+    let store = Store::new(bounds(99));
+    let series: [&[Label<'_>]; 5] = [&[("b", "1")], &[("a", "2")], &[("a", "10"), ("b", "1")], &[], &[("a", "10")]];
+    for labels in series {
+        for (timestamp, text) in [(5, "x"), (-7, "x"), (5, "w")] {
+            assert_eq!(insert(&store, labels, &[("t", text)], timestamp), Ok(()));
+        }
+    }
+    let answer = everything(&store);
+    let order: Vec<_> = answer.iter().map(|(labels, _)| borrowed(labels)).collect();
+    assert_eq!(order, [series[3], series[4], series[2], series[1], series[0]]);
+    for (_, exemplars) in &answer {
+        let order: Vec<_> = exemplars.iter().map(|(labels, timestamp, _)| (*timestamp, &labels[0].1[..])).collect();
+        assert_eq!(order, [(-7, "x"), (5, "x"), (5, "w")], "in order of arrival where the time is equal");
+    }
+}
+
+#[test]
+fn answers_what_was_there_when_asked() {
+    let store = Store::new(bounds(6));
+    for timestamp in 0..6 {
+        assert_eq!(insert(&store, &[("a", &timestamp.to_string())], &[], timestamp), Ok(()));
+    }
+    let mut selected = store.select::<[Matcher; 0]>(&[[]], i64::MIN, i64::MAX);
+    assert_eq!(selected.next_series().map(|series| series.labels().next()), Some(Some(("a", "0"))));
+    // Pushes out half of it, some by series that get the ids of those that went.
+    for timestamp in 6..9 {
+        assert_eq!(insert(&store, &[("a", &timestamp.to_string())], &[], timestamp), Ok(()));
+    }
+    let rest: Vec<_> = answer(selected).into_iter().map(|(labels, _)| labels[0].1.clone()).collect();
+    assert!(rest.ends_with(&["3".into(), "4".into(), "5".into()]), "{rest:?}");
+}

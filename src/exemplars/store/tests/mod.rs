@@ -1,0 +1,72 @@
+//! The store against a plain list, and what must hold inside it after every step.
+
+mod answers;
+mod bounded;
+mod concurrent;
+mod consistency;
+mod model;
+mod properties;
+mod refusals;
+
+use std::time::Duration;
+
+use super::super::matcher::{Matcher, Op};
+use super::{Bounds, Label, Refusal, Selected, Store};
+
+/// Labels of a series or an exemplar.
+type Labels = Vec<(String, String)>;
+/// An exemplar as it is answered, its value as bits.
+type Plain = (Labels, i64, u64);
+/// Series with their exemplars.
+type Answer = Vec<(Labels, Vec<Plain>)>;
+
+fn bounds(capacity: usize) -> Bounds {
+    Bounds { capacity, max_per_series: None, max_age: None }
+}
+
+fn owned(labels: &[Label<'_>]) -> Labels {
+    labels.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn borrowed(labels: &[(String, String)]) -> Vec<Label<'_>> {
+    labels.iter().map(|(name, value)| (&name[..], &value[..])).collect()
+}
+
+fn matcher(name: &str, op: Op, value: &str) -> Matcher {
+    Matcher::new(name, op, value).expect("a valid matcher")
+}
+
+fn answer(mut selected: Selected) -> Answer {
+    let mut answer = Vec::new();
+    while let Some(series) = selected.next_series() {
+        let exemplars = series.exemplars().map(|exemplar| {
+            let labels = exemplar.labels().map(|(name, value)| {
+                let mut text = String::new();
+                value.push_to(&mut text);
+                assert_eq!(text, value.to_string());
+                (name.to_owned(), text)
+            });
+            (labels.collect(), exemplar.timestamp, exemplar.value.to_bits())
+        });
+        answer.push((owned(&series.labels().collect::<Vec<_>>()), exemplars.collect()));
+    }
+    answer
+}
+
+/// Everything in a store.
+fn everything(store: &Store) -> Answer {
+    answer(store.select::<[Matcher; 0]>(&[[]], i64::MIN, i64::MAX))
+}
+
+fn insert(store: &Store, series: &[Label<'_>], labels: &[Label<'_>], timestamp: i64) -> Result<(), Refusal> {
+    store.writer(0).insert(series, labels, timestamp, 1.0)
+}
+
+/// The timestamps held, series after series.
+fn timestamps(store: &Store) -> Vec<i64> {
+    everything(store).iter().flat_map(|(_, exemplars)| exemplars.iter().map(|(_, timestamp, _)| *timestamp)).collect()
+}
+
+const fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}

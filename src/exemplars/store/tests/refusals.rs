@@ -1,0 +1,83 @@
+//! What is refused, and why.
+
+use super::*;
+
+const A: &[Label<'_>] = &[("a", "1")];
+const B: &[Label<'_>] = &[("b", "1")];
+
+#[test]
+fn refuses_a_repeat_only_while_it_is_held() {
+    let store = Store::new(bounds(2));
+    assert_eq!(insert(&store, A, &[("x", "1")], 1), Ok(()));
+    assert_eq!(insert(&store, A, &[("x", "1")], 1), Err(Refusal::Repeat));
+    assert_eq!(insert(&store, A, &[("x", "2")], 1), Ok(()));
+    assert_eq!(insert(&store, B, &[("x", "1")], 1), Ok(()));
+    assert_eq!(insert(&store, A, &[("x", "1")], 1), Ok(()), "pushed out by the third");
+}
+
+#[test]
+fn tells_series_apart() {
+    let store = Store::new(bounds(10_000));
+    for series in (0..500).map(|number| number.to_string()) {
+        // Backwards, so that each is looked for.
+        for timestamp in (0..6).rev() {
+            assert_eq!(insert(&store, &[("a", &series)], &[("x", "1")], timestamp), Ok(()));
+        }
+        for timestamp in 0..6 {
+            assert_eq!(insert(&store, &[("a", &series)], &[("x", "1")], timestamp), Err(Refusal::Repeat));
+        }
+    }
+}
+
+#[test]
+fn tells_values_apart_by_their_bits() {
+    let store = Store::new(bounds(9));
+    let nan = f64::from_bits(0x7ff0_0000_0000_0002);
+    for value in [0.0, -0.0, f64::NAN, nan] {
+        assert_eq!(store.writer(0).insert(A, &[], 1, value), Ok(()));
+        assert_eq!(store.writer(0).insert(A, &[], 1, value), Err(Refusal::Repeat));
+    }
+}
+
+#[test]
+fn refuses_what_is_older_than_everything_a_full_ring_holds() {
+    let store = Store::new(bounds(3));
+    for timestamp in [5, 9, 4] {
+        assert_eq!(insert(&store, A, &[], timestamp), Ok(()));
+    }
+    assert_eq!(insert(&store, B, &[], 3), Err(Refusal::TooOld));
+    assert_eq!(insert(&store, B, &[], 4), Ok(()), "as old as the oldest");
+    assert_eq!(timestamps(&store), [4, 9, 4]);
+}
+
+#[test]
+fn counts_characters_not_bytes() {
+    let store = Store::new(bounds(9));
+    let (fits, too_long) = ("é".repeat(127), "é".repeat(128));
+    assert_eq!(insert(&store, A, &[("x", &fits)], 1), Ok(()));
+    assert_eq!(insert(&store, A, &[("x", &too_long)], 1), Err(Refusal::LabelsTooLong));
+    assert_eq!(everything(&store)[0].1[0].0[0].1, fits);
+}
+
+#[test]
+fn refuses_labels_of_the_same_name() {
+    let store = Store::new(bounds(9));
+    assert_eq!(insert(&store, &[("a", "1"), ("a", "2")], &[], 1), Err(Refusal::InvalidLabels));
+    assert_eq!(insert(&store, &[("b", "1"), ("a", "2")], &[], 1), Err(Refusal::InvalidLabels));
+    assert_eq!(insert(&store, &[("a", "1"), ("a", "")], &[], 1), Ok(()), "an empty one is none");
+    assert_eq!(insert(&store, A, &[("x", "1"), ("x", "2")], 1), Err(Refusal::InvalidLabels));
+}
+
+#[test]
+fn refuses_and_hides_what_is_older_than_max_age() {
+    let store = Store::new(Bounds { max_age: seconds(10), ..bounds(9) });
+    for timestamp in [20_000, 12_000, 30_000] {
+        assert_eq!(store.writer(20_000).insert(A, &[], timestamp, 1.0), Ok(()));
+    }
+    assert_eq!(store.writer(25_000).insert(A, &[], 14_999, 1.0), Err(Refusal::TooOld));
+    assert_eq!(timestamps(&store), [20_000, 30_000]);
+    assert_eq!((store.len(), store.oldest()), (3, 0), "it arrived after one that is held");
+    store.expire(35_000);
+    assert_eq!((store.len(), store.oldest()), (1, 2));
+    assert_eq!(store.writer(0).insert(A, &[], 20_000, 1.0), Err(Refusal::TooOld), "the clock went back");
+}

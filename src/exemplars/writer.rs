@@ -1,0 +1,94 @@
+//! The one writer of the ring: takes what lanes hand over, inserts it, and passes on to the log what was new.
+
+use std::sync::Arc;
+
+use super::chunk::Encoder;
+use super::log::{Chunk, Logger};
+use super::queue::{Item, Queue};
+use super::store::Store;
+use crate::metrics::ExemplarMetrics;
+use crate::now;
+use crate::record::exemplars::{Series, Taken};
+
+/// A chunk is handed to the log when it has grown to this, and at every sync.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The ring's lock is given back to queries after so many exemplars.
+const BURST: usize = 1024;
+
+/// What the writer's thread owns.
+pub(super) struct Writer {
+    pub(super) queue: Arc<Queue>,
+    pub(super) store: Store,
+    pub(super) logger: Arc<Logger>,
+    pub(super) metrics: Arc<ExemplarMetrics>,
+    pub(super) chunk: Encoder,
+    /// Everything up to here has been inserted.
+    pub(super) sequence: u64,
+}
+
+impl Writer {
+    /// Runs until the queue is closed.
+    pub(super) fn run(mut self) {
+        while let Some(item) = self.queue.next() {
+            match item {
+                Item::Taken(taken, sequence) => {
+                    self.insert(&taken);
+                    self.sequence = sequence;
+                }
+                Item::Sync(answer) => {
+                    self.hand_over();
+                    self.logger.sync(self.sequence, answer);
+                }
+            }
+        }
+        self.hand_over();
+        self.logger.close(self.sequence);
+    }
+
+    fn insert(&mut self, taken: &Taken) {
+        let mut all = taken.series().peekable();
+        let mut series = Series::default();
+        while all.peek().is_some() {
+            let (mut accepted, mut burst) = (0, 0);
+            let mut ring = self.store.writer(now());
+            while burst < BURST
+                && self.chunk.len() < CHUNK_BYTES
+                && let Some(bytes) = all.next()
+            {
+                self.metrics.refused("not_utf8", series.read(bytes));
+                burst += 1 + series.exemplars().len();
+                let mut place = match ring.series(series.labels()) {
+                    Ok(place) => place,
+                    Err(refusal) => {
+                        self.metrics.refused(refusal.reason(), series.exemplars().len());
+                        continue;
+                    }
+                };
+                for exemplar in series.exemplars() {
+                    match place.insert(exemplar.labels, exemplar.timestamp, exemplar.value) {
+                        Ok(()) => {
+                            accepted += 1;
+                            self.chunk.push(series.labels(), &exemplar);
+                        }
+                        Err(refusal) => self.metrics.refused(refusal.reason(), 1),
+                    }
+                }
+            }
+            drop(ring);
+            self.metrics.appended.inc_by(accepted);
+            if self.chunk.len() >= CHUNK_BYTES {
+                self.hand_over();
+            }
+        }
+    }
+
+    /// Passes the chunk on to the log. In the middle of what was taken, its sequence number is that of what came before.
+    fn hand_over(&mut self) {
+        if !self.chunk.is_empty() {
+            let exemplars = self.chunk.exemplars();
+            let bytes = self.chunk.finish();
+            self.logger.append(Chunk { bytes, exemplars, arrival: self.store.inserted(), sequence: self.sequence });
+        }
+    }
+}

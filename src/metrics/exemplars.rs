@@ -1,0 +1,143 @@
+//! What is counted of exemplars, the ring that holds them and the log.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::ReasonLabel;
+use crate::exemplars::store::Store;
+
+type FloatGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+/// What is counted of exemplars.
+#[derive(Debug)]
+pub struct ExemplarMetrics {
+    store: Store,
+    /// Exemplars that were kept.
+    pub appended: Counter,
+    /// Exemplars that were not, by reason.
+    refused: Family<ReasonLabel, Counter>,
+    held: Gauge,
+    series: Gauge,
+    memory: Gauge,
+    oldest: FloatGauge,
+    newest: FloatGauge,
+    /// Exemplars that are in memory only.
+    pub unlogged: Gauge,
+    /// How long an fsync of the log took.
+    pub fsync_duration: FsyncDuration,
+    /// Attempts to append to the log or to sync it that failed.
+    pub wal_failures: Counter,
+    /// Bytes of the log on disk.
+    pub wal_size: Gauge,
+    /// Segments of the log.
+    pub wal_segments: Gauge,
+    /// Segments removed for want of room, before the ring had evicted what is in them.
+    pub wal_given_up: Counter,
+    /// Damaged or unreadable places found when the log was replayed.
+    pub wal_corruptions: Counter,
+    /// Seconds that replaying the log took.
+    pub wal_replay_duration: FloatGauge,
+}
+
+/// Seconds from 0.1 ms to some six.
+#[derive(Clone, Debug)]
+pub struct FsyncDuration(Histogram);
+
+impl FsyncDuration {
+    /// Counts an fsync.
+    pub fn observe(&self, duration: Duration) {
+        self.0.observe(duration.as_secs_f64());
+    }
+}
+
+impl ExemplarMetrics {
+    /// Metrics of what `store` holds and what is done with it.
+    pub(super) fn new(store: Store) -> Self {
+        Self {
+            store,
+            appended: Counter::default(),
+            refused: Family::default(),
+            held: Gauge::default(),
+            series: Gauge::default(),
+            memory: Gauge::default(),
+            oldest: Gauge::default(),
+            newest: Gauge::default(),
+            unlogged: Gauge::default(),
+            fsync_duration: FsyncDuration(Histogram::new(exponential_buckets(0.0001, 2.0, 17))),
+            wal_failures: Counter::default(),
+            wal_size: Gauge::default(),
+            wal_segments: Gauge::default(),
+            wal_given_up: Counter::default(),
+            wal_corruptions: Counter::default(),
+            wal_replay_duration: Gauge::default(),
+        }
+    }
+
+    /// Counts exemplars that are not kept.
+    pub fn refused(&self, reason: &'static str, exemplars: usize) {
+        if exemplars > 0 {
+            self.refused.get_or_create(&ReasonLabel { reason }).inc_by(exemplars as u64);
+        }
+    }
+
+    /// Asks the store what it holds.
+    pub(super) fn update(&self) {
+        self.held.set(self.store.len() as i64);
+        self.series.set(self.store.series() as i64);
+        self.memory.set(self.store.memory_bytes() as i64);
+        let seconds = |timestamp: Option<i64>| timestamp.map_or(0.0, |milliseconds| milliseconds as f64 / 1000.0);
+        self.oldest.set(seconds(self.store.oldest_timestamp()));
+        self.newest.set(seconds(self.store.newest_timestamp()));
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("exemplars_appended", "Exemplars that were kept", self.appended.clone());
+        registry.register("exemplars_refused", "Exemplars that were not kept, by reason", self.refused.clone());
+        registry.register("exemplars_in_storage", "Exemplars held", self.held.clone());
+        registry.register("series_with_exemplars_in_storage", "Series with exemplars held", self.series.clone());
+        registry.register_with_unit("exemplars_storage", "Memory of what is held", Unit::Bytes, self.memory.clone());
+        registry.register_with_unit(
+            "exemplars_last_exemplars_timestamp",
+            "The time of the exemplar that arrived first of those held",
+            Unit::Seconds,
+            self.oldest.clone(),
+        );
+        registry.register_with_unit(
+            "exemplars_highest_timestamp",
+            "The greatest time of any exemplar",
+            Unit::Seconds,
+            self.newest.clone(),
+        );
+        registry.register("exemplars_unlogged", "Exemplars that only memory holds", self.unlogged.clone());
+        registry.register_with_unit(
+            "wal_fsync_duration",
+            "How long fsyncs of the log took",
+            Unit::Seconds,
+            self.fsync_duration.0.clone(),
+        );
+        registry.register("wal_failed", "Attempts to write or sync the log that failed", self.wal_failures.clone());
+        registry.register_with_unit("wal_storage_size", "The log on disk", Unit::Bytes, self.wal_size.clone());
+        registry.register("wal_segments", "Segments of the log", self.wal_segments.clone());
+        registry.register(
+            "wal_segments_given_up",
+            "Segments removed because of wal.max_bytes, while exemplars in them were held",
+            self.wal_given_up.clone(),
+        );
+        registry.register(
+            "wal_corruptions",
+            "Damaged or unreadable places found when the log was replayed",
+            self.wal_corruptions.clone(),
+        );
+        registry.register_with_unit(
+            "wal_replay_duration",
+            "How long replaying the log took",
+            Unit::Seconds,
+            self.wal_replay_duration.clone(),
+        );
+    }
+}
