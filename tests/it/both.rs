@@ -170,10 +170,6 @@ fn made_up() -> WriteRequest {
     let own = (0..).zip(own).map(|(n, labels)| exemplar(AFTERWARDS + 30_000 + n, n as f64, labels));
     all.push(series(&[("__name__", "own_labels")], own));
 
-    // A series may have empty labels as well: they are as good as none.
-    let labels = [("__name__", "empty_label"), ("nothing", "")];
-    all.push(series(&labels, [exemplar(AFTERWARDS + 40_000, 1.0, &[("trace_id", "e")])]));
-
     // Names that only a quoted selector can tell.
     let labels = [("__name__", "utf8.metric"), ("http.status", "200"), ("状態", "良")];
     all.push(series(&labels, [exemplar(AFTERWARDS + 45_000, 1.0, &[("trace.id", "u")])]));

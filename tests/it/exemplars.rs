@@ -1,8 +1,10 @@
 //! Promise: for the exemplars in real traffic, the bridge answers exactly what Prometheus answered that got the same
 //! requests, however they are encoded in records; and VictoriaMetrics holds the samples as if there were none.
 
-use testkit::traffic::{Encoding, captured_exemplars, captures, reencode};
-use testkit::{Kafka, Producer, Record, VictoriaMetrics, count, unique};
+use proto::remote_write::{TimeSeries, WriteRequest};
+use serde_json::json;
+use testkit::traffic::{Encoding, captured_exemplars, captures, encode_request, exemplar, labels, reencode};
+use testkit::{Kafka, Producer, Receiver, Record, VictoriaMetrics, count, unique};
 
 use crate::both::{Answer, EVERYTHING, difference, in_storage};
 use crate::{all_committed, bridge};
@@ -64,4 +66,33 @@ async fn of_all_encodings_mixed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_partitions_which_keep_no_order_among_them() {
     answered_as_prometheus_did(&Encoding::ALL, 3).await;
+}
+
+/// Prometheus' receiver looks for a series with the empty label, and finds none; everywhere else in Prometheus, and
+/// here, an empty label is as good as none.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_one_series_whether_it_has_empty_labels_or_has_not() {
+    let kafka = Kafka::shared().await;
+    let receiver = Receiver::start().await;
+    let topic = unique("empty-labels");
+    kafka.create_topic(&topic, 1, &[]).await;
+    let series = |pairs: &[(&str, &str)], time| TimeSeries {
+        labels: labels(pairs),
+        exemplars: vec![exemplar(time, 1.0, &[("nothing", ""), ("trace_id", "x")])],
+        ..TimeSeries::default()
+    };
+    let timeseries = vec![series(&[("__name__", "a"), ("nothing", "")], 1000), series(&[("__name__", "a")], 2500)];
+    let request = WriteRequest { timeseries, metadata: Vec::new() };
+    Producer::new(kafka.bootstrap()).produce(&topic, [encode_request(&request, Encoding::Snappy)]).await;
+    let bridge = bridge(kafka, &topic).remote_write(&receiver.url()).start().await;
+    all_committed(kafka, &topic, &bridge).await;
+
+    let exemplar = |time| json!({ "labels": { "trace_id": "x" }, "value": "1", "timestamp": time });
+    let exemplars = json!([exemplar(json!(1)), exemplar(json!(2.5))]);
+    let data = json!([{ "seriesLabels": { "__name__": "a" }, "exemplars": exemplars }]);
+    for query in ["a", r#"a{nothing=""}"#] {
+        let answer = Answer::of(&bridge, &[("query", query)]).await;
+        assert_eq!((answer.status, &answer.body["data"]), (200, &data), "{query}");
+    }
+    assert_eq!(in_storage(&bridge.metrics().await), (Some(2.0), Some(1.0)));
 }
