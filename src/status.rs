@@ -85,9 +85,9 @@ impl Status {
         self.lock().contains_key(component)
     }
 
-    /// Whether nothing needs anybody.
-    pub fn healthy(&self) -> bool {
-        self.lock().values().all(|condition| condition.severity == Severity::Waiting)
+    /// Whether something needs somebody though the bridge does its work.
+    pub fn degraded(&self) -> bool {
+        self.lock().values().any(|condition| condition.severity == Severity::Degraded)
     }
 
     /// Whether nothing is failing, and all that is wrong.

@@ -1,6 +1,7 @@
 //! What is on the topics: lifelike requests of 1000 samples, some 300 bytes each raw and 60 packed, or of one.
 
-use testkit::traffic::{Encoding, encode_request, lifelike};
+use exemplar_bridge::record::snappy;
+use testkit::traffic::{Encoding, encode_request, lifelike, lifelike_exemplars};
 use testkit::{Kafka, Producer, Record, unique};
 
 #[derive(Clone, Copy)]
@@ -9,14 +10,38 @@ pub struct Workload {
     pub encoding: Encoding,
     pub samples_per_record: usize,
     pub records: u64,
+    /// Each in a series of its own behind the samples, as Prometheus sends them; no two are the same.
+    pub exemplars_per_record: usize,
 }
 
 /// Enough for three to five seconds on two cores.
 pub const WORKLOADS: [Workload; 3] = [
-    Workload { name: "1000 samples, snappy", encoding: Encoding::Snappy, samples_per_record: 1000, records: 40_000 },
-    Workload { name: "1000 samples, raw", encoding: Encoding::Raw, samples_per_record: 1000, records: 16_000 },
-    Workload { name: "1 sample, raw", encoding: Encoding::Raw, samples_per_record: 1, records: 6_000_000 },
+    Workload {
+        name: "1000 samples, snappy",
+        encoding: Encoding::Snappy,
+        samples_per_record: 1000,
+        records: 40_000,
+        exemplars_per_record: 0,
+    },
+    Workload {
+        name: "1000 samples, raw",
+        encoding: Encoding::Raw,
+        samples_per_record: 1000,
+        records: 16_000,
+        exemplars_per_record: 0,
+    },
+    Workload {
+        name: "1 sample, raw",
+        encoding: Encoding::Raw,
+        samples_per_record: 1,
+        records: 6_000_000,
+        exemplars_per_record: 0,
+    },
 ];
+
+/// The first of them, with exemplars for 2.5 % of its samples.
+pub const WITH_EXEMPLARS: Workload =
+    Workload { name: "1000 samples, snappy, 25 exemplars", exemplars_per_record: 25, ..WORKLOADS[0] };
 
 /// How many different records there are; then they repeat.
 const DIFFERENT: u64 = 200;
@@ -43,10 +68,28 @@ impl Workload {
         let producer = Producer::new(kafka.bootstrap());
         let records = (0..self.records).map(|i| {
             let partition = i32::try_from(i % partitions as u64).expect("a partition's number");
-            Record::new(records[(i % DIFFERENT) as usize].clone()).partition(partition)
+            let record = &records[(i % DIFFERENT) as usize];
+            let record = if self.exemplars_per_record == 0 { record.clone() } else { self.with_exemplars(record, i) };
+            Record::new(record).partition(partition)
         });
         producer.produce(&topic, records).await;
         topic
+    }
+
+    pub fn exemplars(&self) -> u64 {
+        self.records * self.exemplars_per_record as u64
+    }
+
+    /// Joins the exemplars of record `number` to a snappy block: to encode each record as a whole would take minutes.
+    fn with_exemplars(&self, record: &[u8], number: u64) -> Vec<u8> {
+        let exemplars = encode_request(&lifelike_exemplars(number, self.exemplars_per_record), Encoding::Snappy);
+        let parts = [record, &exemplars].map(|block| snappy::split(block).expect("a snappy block"));
+        let mut joined = vec![0; snappy::MAX_PREAMBLE];
+        let mut preamble = [0; snappy::MAX_PREAMBLE];
+        let start = snappy::write_preamble(parts.iter().map(|(len, _)| len).sum(), &mut preamble);
+        joined.copy_from_slice(&preamble);
+        parts.iter().for_each(|(_, elements)| joined.extend_from_slice(elements));
+        joined.split_off(start)
     }
 
     pub fn record(&self, number: u64) -> Vec<u8> {

@@ -78,7 +78,7 @@ async fn start_receiver(delay_ms: u64) -> (Child, String) {
 }
 
 /// One run of the bridge over a whole topic, or for so long.
-async fn run_bridge(kafka: &Kafka, topic: &str, samples: u64, url: &str, at_most: Duration) -> Round {
+async fn run_bridge(kafka: &Kafka, topic: &str, load: &Workload, url: &str, at_most: Duration) -> Round {
     let mut bridge = Bridge::builder(BINARY)
         .kafka(kafka.bootstrap(), &[topic], &unique("bench"))
         .remote_write(url)
@@ -88,12 +88,15 @@ async fn run_bridge(kafka: &Kafka, topic: &str, samples: u64, url: &str, at_most
     bridge.wait_healthy().await;
     let mut began: Option<Instant> = None;
     let (samples, seconds) = loop {
-        let delivered = bridge.metrics().await.sum("exemplar_bridge_remote_storage_samples_total") as u64;
+        let metrics = bridge.metrics().await;
+        let delivered = metrics.sum("exemplar_bridge_remote_storage_samples_total") as u64;
+        let kept = metrics.sum("exemplar_bridge_exemplars_appended_total") as u64;
+        let is_done = delivered >= load.samples() && kept >= load.exemplars();
         if delivered > 0 {
             began.get_or_insert_with(Instant::now);
         }
         match began {
-            Some(began) if delivered >= samples || began.elapsed() >= at_most => {
+            Some(began) if is_done || began.elapsed() >= at_most => {
                 break (delivered, began.elapsed().as_secs_f64());
             }
             _ => {}
@@ -126,6 +129,9 @@ async fn bench(quick: bool, only: &str) {
     if !loads.is_empty() {
         cost(&kafka, rounds, &loads).await;
     }
+    if "exemplars".contains(only) {
+        exemplars(&kafka, rounds, &load::WORKLOADS[0].share(share), &load::WITH_EXEMPLARS.share(share)).await;
+    }
     if "throughput".contains(only) {
         throughput(&kafka, rounds, &load::WORKLOADS[0].share(share)).await;
     }
@@ -139,7 +145,7 @@ async fn cost(kafka: &Kafka, rounds: usize, loads: &[Workload]) {
         let (_receiver, url) = start_receiver(0).await;
         let (mut ours, mut limit) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            ours.push(run_bridge(kafka, &topic, load.samples(), &url, PATIENCE).await);
+            ours.push(run_bridge(kafka, &topic, load, &url, PATIENCE).await);
             limit.push(run_limit(kafka, &topic, load, 4, &url).await);
         }
         kafka.delete_topic(&topic).await;
@@ -169,6 +175,33 @@ async fn cost(kafka: &Kafka, rounds: usize, loads: &[Workload]) {
     );
 }
 
+/// What it costs to keep exemplars: in memory, in the log, and the commit after its fsync.
+async fn exemplars(kafka: &Kafka, rounds: usize, without: &Workload, with: &Workload) {
+    let topics = [without.produce(kafka, 4).await, with.produce(kafka, 4).await];
+    let (_receiver, url) = start_receiver(0).await;
+    let (mut plain, mut kept) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        plain.push(run_bridge(kafka, &topics[0], without, &url, PATIENCE).await);
+        kept.push(run_bridge(kafka, &topics[1], with, &url, PATIENCE).await);
+    }
+    for topic in &topics {
+        kafka.delete_topic(topic).await;
+    }
+    let share: Vec<f64> = kept.iter().zip(&plain).map(|(a, b)| a.per_cpu_second() / b.per_cpu_second()).collect();
+    table(
+        "Exemplars kept: one for 2.5 % of the samples, held and logged",
+        &["M samples per CPU-second", "without exemplars", "share", "M samples/s", "without", "peak RSS, MiB"],
+        &[vec![
+            median_and_spread(kept.iter().map(|r| r.per_cpu_second() / 1e6)),
+            median_and_spread(plain.iter().map(|r| r.per_cpu_second() / 1e6)),
+            median_and_spread(share),
+            median_and_spread(kept.iter().map(|r| r.per_second() / 1e6)),
+            median_and_spread(plain.iter().map(|r| r.per_second() / 1e6)),
+            median_and_spread(kept.iter().map(|r| r.peak_rss as f64 / f64::from(1 << 20))),
+        ]],
+    );
+}
+
 /// What more partitions bring, and what a receiver that takes its time costs.
 async fn throughput(kafka: &Kafka, rounds: usize, load: &Workload) {
     let mut rows = Vec::new();
@@ -178,8 +211,8 @@ async fn throughput(kafka: &Kafka, rounds: usize, load: &Workload) {
         let (_slow, slow) = start_receiver(50).await;
         let (mut at_once, mut delayed) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            at_once.push(run_bridge(kafka, &topic, load.samples(), &fast, ROUND).await);
-            delayed.push(run_bridge(kafka, &topic, load.samples(), &slow, ROUND).await);
+            at_once.push(run_bridge(kafka, &topic, load, &fast, ROUND).await);
+            delayed.push(run_bridge(kafka, &topic, load, &slow, ROUND).await);
         }
         kafka.delete_topic(&topic).await;
         let share: Vec<f64> = delayed.iter().zip(&at_once).map(|(a, b)| a.per_second() / b.per_second()).collect();

@@ -45,7 +45,7 @@ pub fn routes(
 }
 
 fn healthy(status: &Status) -> Response {
-    let body = if status.healthy() { "healthy\n" } else { "degraded, see /-/ready\n" };
+    let body = if status.degraded() { "degraded, see /-/ready\n" } else { "healthy\n" };
     answer::text(StatusCode::OK, "text/plain", body)
 }
 

@@ -176,11 +176,13 @@ pub struct Exemplars {
     #[serde(deserialize_with = "count")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub capacity: usize,
-    /// The most exemplars held of one series, so that a noisy one does not evict the others. Default: `null`, no limit.
+    /// The most exemplars held of one series, so that a noisy one does not evict the others. No limit if it is not set.
+    /// Default: `null`.
     #[serde(deserialize_with = "optional_count")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max_per_series: Option<usize>,
-    /// Exemplars that are older are neither kept nor answered. Default: `null`, no limit.
+    /// Exemplars that are older are neither kept nor answered. No limit if it is not set.
+    /// Default: `null`.
     pub max_age: Option<Duration>,
 }
 

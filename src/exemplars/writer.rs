@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use super::chunk::Encoder;
-use super::log::{Chunk, Logger};
+use super::log::{CHUNK_BYTES, Chunk, Logger};
 use super::queue::{Item, Queue};
 use super::store::Store;
 use crate::metrics::ExemplarMetrics;
 use crate::now;
 use crate::record::exemplars::{Series, Taken};
-
-/// A chunk is handed to the log when it has grown to this, and at every sync.
-const CHUNK_BYTES: usize = 256 << 10;
 
 /// The ring's lock is given back to queries after so many exemplars.
 const BURST: usize = 1024;
@@ -86,9 +83,7 @@ impl Writer {
     /// Passes the chunk on to the log. In the middle of what was taken, its sequence number is that of what came before.
     fn hand_over(&mut self) {
         if !self.chunk.is_empty() {
-            let exemplars = self.chunk.exemplars();
-            let bytes = self.chunk.finish();
-            self.logger.append(Chunk { bytes, exemplars, arrival: self.store.inserted(), sequence: self.sequence });
+            self.logger.append(Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence));
         }
     }
 }

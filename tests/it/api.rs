@@ -81,9 +81,18 @@ async fn what_is_not_served_is_answered_in_prometheus_shape() {
         assert_eq!((status.as_u16(), &body["status"], &body["errorType"]), (code, &json!("error"), &json!(kind)));
         assert!(body["error"].as_str().is_some_and(|error| !error.is_empty()), "{body}");
     };
-    for path in ["/", "/nope", "/metrics/x", "/-/ready/x"] {
+    for path in ["/nope", "/metrics/x", "/-/ready/x", "/api/v1/query_exemplars/x", "/api/v1/query"] {
         assert_error(get(&bridge.url(path)).await.expect("it answers"), 404, "not_found");
         assert_error(post(&bridge.url(path), "text/plain", "").await.expect("it answers"), 404, "not_found");
+    }
+    for (path, methods) in [("/", "POST"), ("/api/v1/query_exemplars", "GET, POST")] {
+        let refused = raw(
+            &bridge.url("").replace("http://", ""),
+            &format!("DELETE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        )
+        .await;
+        let allow = format!("\r\nallow: {methods}\r\n");
+        assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains(&allow), "{refused}");
     }
     let address = bridge.url("").replace("http://", "");
     for path in ["/-/healthy", "/-/ready", "/metrics"] {
@@ -106,6 +115,15 @@ async fn half_a_header_holds_nothing_back_and_is_cut_off() {
     kafka.create_topic(&topic, 1, &[]).await;
     let mut bridge = bridge(kafka, &topic).remote_write(&receiver.url()).start().await;
     bridge.wait_ready().await;
+    for (path, methods) in [("/", "POST"), ("/api/v1/query_exemplars", "GET, POST")] {
+        let refused = raw(
+            &bridge.url("").replace("http://", ""),
+            &format!("DELETE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        )
+        .await;
+        let allow = format!("\r\nallow: {methods}\r\n");
+        assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains(&allow), "{refused}");
+    }
     let address = bridge.url("").replace("http://", "");
     let slow = tokio::spawn({
         let address = address.clone();
@@ -204,6 +222,15 @@ async fn prometheus_reads_metrics() {
     all_committed(kafka, &topic, &bridge).await;
 
     // What promtool reads is the older format, so a real server says whether it understands this one.
+    for (path, methods) in [("/", "POST"), ("/api/v1/query_exemplars", "GET, POST")] {
+        let refused = raw(
+            &bridge.url("").replace("http://", ""),
+            &format!("DELETE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        )
+        .await;
+        let allow = format!("\r\nallow: {methods}\r\n");
+        assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains(&allow), "{refused}");
+    }
     let address = bridge.url("").replace("http://", "");
     let prometheus = Prometheus::builder().scrape("bridge", &[&address]).start().await;
     for (query, value) in [

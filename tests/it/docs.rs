@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use testkit::traffic::{Encoding, Garbage, encode_request, numbered};
+use testkit::traffic::{Encoding, Garbage, add_exemplars, encode_request, numbered};
 use testkit::{Answer, Kafka, Producer, Receiver, Record, get, unique};
 use tokio::process::Command;
 
@@ -28,11 +28,14 @@ async fn the_readme_names_every_metric_and_its_curl_lines_work() {
     let receiver = Receiver::start().await;
     let topic = unique("documented");
     kafka.create_topic(&topic, 1, &[]).await;
-    // Something of everything, for what has labels appears with its first value: a dead letter, a retry, a sample.
+    // Something of everything, for what has labels appears with its first value: a dead letter, a retry, a sample, and an
+    // exemplar that is there already.
     let mut garbage = Garbage::new(1);
     let bad = Record::new(garbage.next().expect("it does not end").bytes);
-    let good = Record::new(encode_request(&numbered(0..1, 0..1), Encoding::Snappy));
-    Producer::new(kafka.bootstrap()).produce(&topic, [bad, good]).await;
+    let mut request = numbered(0..1, 0..1);
+    add_exemplars(&mut request, 1);
+    let good = Record::new(encode_request(&request, Encoding::Snappy));
+    Producer::new(kafka.bootstrap()).produce(&topic, [bad, good.clone(), good]).await;
     let failed = std::sync::atomic::AtomicBool::new(false);
     receiver.script(move |_| match failed.swap(true, std::sync::atomic::Ordering::Relaxed) {
         false => Answer::status(503),
@@ -55,10 +58,11 @@ async fn the_readme_names_every_metric_and_its_curl_lines_work() {
     assert_eq!(documented, served);
 
     let lines: Vec<&str> = section("HTTP API").lines().filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 6);
     for line in lines {
-        assert!(line.contains("http://127.0.0.1:8000/"), "{line} is not for the default http.listen");
-        let here = line.replace("http://127.0.0.1:8000", &bridge.url("")).replace("curl ", "curl -fsS ");
+        assert_eq!(line.matches("127.0.0.1:8000").count(), 1, "{line} is not for the default http.listen");
+        let address = bridge.url("").replace("http://", "");
+        let here = line.replace("127.0.0.1:8000", &address).replace("curl ", "curl -fsS ");
         let output = Command::new("sh").args(["-c", &here]).output().await.expect("every system has a shell");
         assert!(output.status.success() && !output.stdout.is_empty(), "{here}: {output:?}");
     }

@@ -62,8 +62,6 @@ pub(super) struct Index {
     pairs_by_text: Chains,
     all: RoaringBitmap,
     hasher: RandomState,
-    /// Counts the pairs ever made: while it stands still, no id changes its meaning.
-    pairs_made: u64,
     text_bytes: usize,
 }
 
@@ -76,7 +74,6 @@ impl Index {
             pairs_by_text: Chains::new(),
             all: RoaringBitmap::new(),
             hasher: RandomState::default(),
-            pairs_made: 0,
             text_bytes: 0,
         }
     }
@@ -112,10 +109,6 @@ impl Index {
 
     pub(super) const fn all(&self) -> &RoaringBitmap {
         &self.all
-    }
-
-    pub(super) const fn pairs_made(&self) -> u64 {
-        self.pairs_made
     }
 
     /// The label a pair stands for.
@@ -176,7 +169,12 @@ impl Index {
     pub(super) fn bytes(&self) -> usize {
         let tables = self.names.bytes() + self.pairs.bytes() + self.names_by_text.bytes() + self.pairs_by_text.bytes();
         // Two bytes for an entry of a bitmap, at most 8 KiB for 65,536; four for the place among the sorted values.
-        tables + self.text_bytes + self.pairs.len() * 6 + self.names.len() * (self.all.len() as usize).div_ceil(8)
+        // And some 16 that an allocation costs beside its text.
+        tables
+            + self.text_bytes
+            + (self.names.len() + self.pairs.len()) * 16
+            + self.pairs.len() * 6
+            + self.names.len() * (self.all.len() as usize).div_ceil(8)
     }
 
     fn hash(&self, space: u64, text: &str) -> u32 {
@@ -200,7 +198,6 @@ impl Index {
         let id = self.pairs.insert(Pair { link, name, value: value.into(), series: Postings::default() });
         self.pairs_by_text.insert(id, &mut self.pairs);
         self.names[name].values.insert(id, value, |id| &self.pairs[id].value);
-        self.pairs_made += 1;
         self.text_bytes += value.len();
         id
     }

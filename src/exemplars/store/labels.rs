@@ -25,20 +25,22 @@ pub(super) enum Kind {
 pub enum Value<'a> {
     /// A text.
     Text(&'a str),
-    /// Bytes that stand for lower-case hexadecimal digits.
+    /// Up to 16 bytes that stand for lower-case hexadecimal digits.
     Hex(&'a [u8]),
 }
 
 impl Value<'_> {
     /// Appends the text.
     pub fn push_to(self, text: &mut String) {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         match self {
             Self::Text(value) => text.push_str(value),
             Self::Hex(bytes) => {
-                text.extend(
-                    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)]),
-                );
+                let mut digits = [0; 32];
+                for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes) {
+                    *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+                }
+                text.push_str(std::str::from_utf8(&digits[..2 * bytes.len().min(16)]).unwrap_or_default());
             }
         }
     }

@@ -161,6 +161,8 @@ impl Store {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
+        #[cfg(test)]
+        tests::meanwhile();
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

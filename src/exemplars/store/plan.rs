@@ -33,17 +33,14 @@ impl Plan {
     /// Plans to read those of the series that may have exemplars at or after `start`.
     pub(super) fn new(store: &Store, ids: &RoaringBitmap, start: i64) -> Self {
         let mut labels = Labels::default();
+        // A pair's id may change its meaning when the lock is released, but not while it has a series: so never that of a
+        // series that is there all the while, and others will turn out to have no exemplars to be read.
         let mut local = HashMap::with_hasher(RandomState::default());
-        let mut pairs_made = 0;
         let (mut series, mut ranks) = (Vec::new(), Vec::new());
         let mut ids = ids.iter().peekable();
         while ids.peek().is_some() {
             let state = store.read();
             let index = state.series.index();
-            if index.pairs_made() != pairs_made {
-                pairs_made = index.pairs_made();
-                local.clear();
-            }
             for id in ids.by_ref().take(STEP) {
                 let Some(held) = state.series.held(id).filter(|series| series.newest >= start) else { continue };
                 series.push(Planned { id, labels: held.pairs.len() as u32, at: ranks.len() });

@@ -83,6 +83,19 @@ pub fn lifelike(number: u64, samples: usize) -> WriteRequest {
     }))
 }
 
+/// The exemplars that belong to request `number` of the same stream, so many, each in a series of its own and without
+/// samples, as Prometheus sends them. No two of a stream are the same; they are spread over all series.
+pub fn lifelike_exemplars(number: u64, exemplars: usize) -> WriteRequest {
+    let first = number * exemplars as u64;
+    let places = first..first + exemplars as u64;
+    // A prime, so that neighbours are far from each other.
+    let all = places.map(|place| (series(place * 7919 % LIFELIKE_SERIES), vec![sample(START + place as i64, 0.0)]));
+    let mut request = request(all);
+    add_exemplars(&mut request, number);
+    request.timeseries.iter_mut().for_each(|series| series.samples.clear());
+    request
+}
+
 /// Adds an exemplar with `trace_id` and `span_id` to each series of a request, at the time of its first sample.
 pub fn add_exemplars(request: &mut WriteRequest, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 pub use encoding::{Encoding, decode, encode, encode_request, plain, reencode};
 pub use garbage::{Garbage, Piece, bomb, is_garbage, long_window};
-pub use generator::{START, add_exemplars, exemplar, labels, lifelike, numbered, request, sample, series};
+pub use generator::{
+    START, add_exemplars, exemplar, labels, lifelike, lifelike_exemplars, numbered, request, sample, series,
+};
 
 /// The captured bodies of one version of remote write (1 or 2) in the order in which they were sent: snappy blocks.
 pub fn captures(version: u8) -> Vec<Vec<u8>> {

@@ -41,21 +41,47 @@ fn what_is_read_while_ids_change_belongs_together() {
     }
 }
 
-/// A query comes back to the middle of a long series, the beginning of which is evicted in the meantime.
+/// The same step by step: whenever a query takes the lock, some exemplars come and push out others. What it read was there
+/// when it began, and what was there from beginning to end was read.
 #[test]
-fn a_long_series_is_read_on_while_it_is_evicted() {
-    for round in 0..200 {
-        let store = Store::new(Bounds { max_per_series: (round % 2 == 0).then_some(300), ..bounds(300) });
-        let series = [("a", "1")];
-        (0..300).for_each(|timestamp| assert_eq!(insert(&store, &series, &[], timestamp), Ok(())));
-        let selected = store.select::<[Matcher; 0]>(&[[]], i64::MIN, i64::MAX);
-        std::thread::scope(|scope| {
-            scope
-                .spawn(|| (300..550).for_each(|timestamp| assert_eq!(insert(&store, &series, &[], timestamp), Ok(()))));
-            let read: Vec<i64> = answer(selected).iter().flat_map(|(_, read)| read.iter().map(|read| read.1)).collect();
-            assert!(read.is_sorted_by(|a, b| a < b), "{read:?}");
-            assert!(read.ends_with(&(250..300).collect::<Vec<_>>()), "what is held all the while: {read:?}");
-        });
+fn reads_what_is_there_all_the_while() {
+    for (max_per_series, series, at_once) in
+        (0..90).map(|n| ([None, Some(45), Some(3)][n % 3], [1, 2, 7, 1000, 40][n % 5], 1 + n as i64 % 4))
+    {
+        let capacity = 61;
+        let store = Store::new(Bounds { max_per_series, ..bounds(capacity) });
+        let insert = move |store: &Store, number: i64| {
+            let series = format!("n{}", number / 4 % series);
+            let labels = [("a", &*series), ("b", &series), ("c", &series)];
+            assert_eq!(store.writer(0).insert(&labels, &[(&format!("s{number}"), &series)], number, 1.0), Ok(()));
+        };
+        (0..200).for_each(|number| insert(&store, number));
+        let before = everything(&store);
+
+        let (mut next, writing) = (200, store.clone());
+        MEANWHILE.set(Some(Box::new(move || {
+            (next..next + at_once).for_each(|number| insert(&writing, number));
+            next += at_once;
+        })));
+        let selector = [matcher("a", Op::Match, "n.*"), matcher("b", Op::NoMatch, "x.*")];
+        // The horizon is taken when the first of them have come.
+        let read = answer(store.select(&[selector], i64::MIN, 199));
+        MEANWHILE.set(None);
+
+        let after = answer(store.select::<[Matcher; 0]>(&[[]], i64::MIN, 199));
+        includes(&before, &read);
+        includes(&read, &after);
+        check(&store);
+    }
+}
+
+fn includes(more: &Answer, less: &Answer) {
+    for (labels, exemplars) in less {
+        let all = more.iter().find(|series| series.0 == *labels).map(|series| &series.1);
+        assert!(
+            all.is_some_and(|all| exemplars.iter().all(|one| all.contains(one))),
+            "{labels:?} {exemplars:?} {all:?}"
+        );
     }
 }
 

@@ -8,6 +8,7 @@ mod model;
 mod properties;
 mod refusals;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::super::matcher::{Matcher, Op};
@@ -19,6 +20,18 @@ type Labels = Vec<(String, String)>;
 type Plain = (Labels, i64, u64);
 /// Series with their exemplars.
 type Answer = Vec<(Labels, Vec<Plain>)>;
+
+thread_local! {
+    static MEANWHILE: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
+}
+
+/// Called whenever this thread is about to take the lock to read: does what others may have done in between.
+pub(super) fn meanwhile() {
+    if let Some(mut others) = MEANWHILE.take() {
+        others();
+        MEANWHILE.set(Some(others));
+    }
+}
 
 fn bounds(capacity: usize) -> Bounds {
     Bounds { capacity, max_per_series: None, max_age: None }
