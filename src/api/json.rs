@@ -61,6 +61,22 @@ impl Renderer {
         self.push("]}");
     }
 
+    /// A series with one exemplar, for [`Renderer::entry`].
+    pub(super) fn alone<'a>(labels: impl Iterator<Item = Label<'a>>, exemplar: &Exemplar<'_>) -> Vec<u8> {
+        let mut renderer = Self { text: Vec::new(), separator: "", first_exemplar: true, value: String::new() };
+        renderer.begin_series(labels);
+        renderer.exemplar(exemplar);
+        renderer.end_series();
+        renderer.text
+    }
+
+    /// What has been rendered before.
+    pub(super) fn entry(&mut self, entry: &[u8]) {
+        self.push(self.separator);
+        self.separator = ",";
+        self.text.extend_from_slice(entry);
+    }
+
     /// What is left to give away.
     pub(super) fn finish(mut self) -> Bytes {
         self.push("]}\n");

@@ -3,6 +3,8 @@
 mod answer;
 mod exemplars;
 mod json;
+mod question;
+mod rendering;
 mod routes;
 mod server;
 mod time;

@@ -115,6 +115,19 @@ fn it_is_renamed_and_back() {
 }
 
 #[test]
+fn the_lock_is_moved_to_the_one_in_its_place() {
+    let (home, path, mut log) = log();
+    let away = home.path().join("away");
+    fs::rename(&path, &away).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::rename(away.join("lock"), path.join("lock")).unwrap();
+    vanished(log.sync(), &path);
+    log.sync().expect("it is held already, by this log");
+    assert_eq!(texts(&path), ["b"]);
+    is_in_line(&log, &path);
+}
+
+#[test]
 fn another_process_is_in_the_one_in_its_place() {
     let (home, path, mut log) = log();
     fs::rename(&path, home.path().join("away")).unwrap();
@@ -145,6 +158,8 @@ fn a_file_is_in_its_place_or_above() {
             let error = log.sync().unwrap_err();
             let source = std::error::Error::source(&error).unwrap().to_string();
             assert!(source.contains("ot a directory"), "{error}: {source}");
+            let tried = if above { "create" } else { "open" };
+            assert!(matches!(&error, Error::Io { action, path: named, .. } if *action == tried && *named == path));
             assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         }
         fs::remove_file(&place).unwrap();

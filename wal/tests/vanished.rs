@@ -255,21 +255,39 @@ fn segments_of_another_log_come_before_what_is_appended_next() {
     fs.put(7, &bytes);
 
     assert!(vanished(log.sync()).is_some());
-    log.sync().unwrap();
+    log.append(b"c").unwrap();
     assert_eq!(*fs.segments().last().unwrap(), 13);
     // A failed fsync does not make it forget them, nor take them for its own that may be removed.
-    log.append(b"c").unwrap();
     fs.fail(Op::Sync, 0, ErrorKind::Other);
     assert!(matches!(log.sync(), Err(Error::Sync { .. })));
     log.sync().unwrap();
     let read = entries(&fs);
-    assert_eq!(payloads(&read).len(), 11 + 3, "`c` twice");
-    assert_eq!(payloads(&read).last().unwrap(), b"c");
+    assert_eq!(texts_of(&read[12..]), ["b", "c"], "the first attempt is removed");
+    assert_eq!(payloads(&read).len(), 11 + 2);
     assert!(
         matches!(reports(&read)[..], [Entry::Damage { position, cause: Cause::Payload, .. }] if position.segment == 7)
     );
     is_in_line(&log, &fs);
-    assert_eq!(log.truncate_before(Position::new(13, 0)).unwrap(), 12);
+    assert_eq!(log.truncate_before(Position::new(14, 0)).unwrap(), 12);
+}
+
+#[test]
+fn a_log_that_has_nothing_to_append_again_ends_where_the_segments_in_its_place_do() {
+    let fs = SimFs::default();
+    let mut log = open(&fs, one_segment());
+    log.append(b"a").unwrap();
+    log.sync().unwrap();
+    fs.rename(directory(), Path::new(AWAY));
+    let mut other = open(&fs, one_segment());
+    other.append(b"a longer one").unwrap();
+    let end = other.sync().unwrap();
+    drop(other);
+    assert!(vanished(log.truncate_before(Position::START)).is_some());
+    assert_eq!(log.truncate_before(Position::START).unwrap(), 0);
+    assert_eq!((log.end(), log.segments()), (end, 1));
+    assert!(log.durable() < end);
+    assert_eq!(log.sync().unwrap(), end);
+    assert_eq!(log.durable(), end);
 }
 
 #[test]
