@@ -102,7 +102,7 @@ impl Queries {
         let parse = parse.map_err(Refusal::Wrong)?;
         let question = self.work(parse).await?.map_err(Refusal::Wrong)?;
         if question.selectors.is_none() {
-            // As Prometheus answers an expression that selects nothing.
+            // Prometheus answers an expression that selects nothing with 204 and no body, on which who reads JSON fails.
             return Ok(answer::json(StatusCode::OK, r#"{"status":"success"}"#));
         }
         let store = self.exemplars.store().ok_or(Refusal::NotReady)?;

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use super::time::{parse_time, parse_time_value};
-use crate::exemplars::query::{Selector, selectors};
+use crate::exemplars::query::{QueryError, Selector, selectors};
 
 /// The most that `limit` may be: so many are in memory at a time, or their places.
 const MAX_LIMIT: usize = 100_000;
@@ -79,14 +79,23 @@ impl Words {
     fn question(self) -> Result<Question, Wrong> {
         let (start, end) = (self.start.unwrap_or(i64::MIN), self.end.unwrap_or(i64::MAX));
         if end < start {
-            return Err(invalid("end", "end timestamp must not be before start timestamp"));
+            let [start, end] = [start, end].map(|milliseconds| milliseconds as f64 / 1000.0);
+            let error = format!("end timestamp must not be before start timestamp: {end} is before {start}");
+            return Err(invalid("end", error));
         }
         let own = self.exemplar_match.iter().map(|text| own_selectors(text));
         let own: Vec<Selector> = own.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let selectors = match self.query.as_deref() {
             // Whatever series they are of.
             None if !own.is_empty() => vec![Selector { matchers: Vec::new() }],
-            query => selectors(query.unwrap_or_default()).map_err(|error| invalid("query", error))?,
+            query => {
+                let query = query.unwrap_or_default();
+                selectors(query).map_err(|error| match error {
+                    // Without a place, so with the whole of it.
+                    QueryError::Meaning { .. } => invalid("query", format!("{error}: {query}")),
+                    error => invalid("query", error),
+                })?
+            }
         };
         let order = match self.order.as_deref() {
             None | Some("time") => Order::Time,
