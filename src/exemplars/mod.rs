@@ -2,10 +2,10 @@
 //!
 //! In the order they travel:
 //!
-//! - [`queue`]: from the lanes, in the order that gives them their sequence numbers;
-//! - [`writer`]: into the [`store`], and what is new there on to the log, in [`chunk`]s;
-//! - [`log`]: appended and synced, so that offsets may be committed; and back, when the bridge starts, by [`replay`];
-//! - [`query`] and [`matcher`]: what is asked for; [`go_regex`]: its regular expressions.
+//! - `queue`: from the lanes, in the order that gives them their sequence numbers;
+//! - `writer`: into the [`store`], and what is new there on to the log, in [`chunk`]s;
+//! - `log`: appended and synced, so that offsets may be committed; and back, when the bridge starts, by `replay`;
+//! - [`query`] and [`matcher`]: what is asked for; `go_regex`: its regular expressions.
 
 pub mod chunk;
 mod go_regex;
