@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
+use wal::fs::{FileSystem, StdFileSystem};
 
 use self::log::{LogWriter, Logger, Progress};
 use self::queue::Queue;
@@ -58,10 +59,34 @@ struct Inner {
     replayed: AtomicBool,
 }
 
+/// What the configuration does not say; tests make it small.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Of the log.
+    pub log: wal::Options,
+    /// A chunk is handed to the log when it has grown to this, and at every sync.
+    pub chunk_bytes: usize,
+}
+
+impl Sizes {
+    /// What goes with this configuration.
+    pub fn of(config: &config::Wal) -> Self {
+        let max_bytes = config.max_bytes.get();
+        let log = wal::Options {
+            // Segments are what space is given back by.
+            segment_bytes: (max_bytes / 8).clamp(1 << 20, 32 << 20),
+            max_bytes: Some(max_bytes),
+            ..wal::Options::default()
+        };
+        Self { log, chunk_bytes: 256 << 10 }
+    }
+}
+
 /// An open log that has not been replayed yet.
 pub struct Opened {
     exemplars: Exemplars,
     log: wal::Log,
+    chunk_bytes: usize,
     metrics: Arc<ExemplarMetrics>,
 }
 
@@ -84,20 +109,28 @@ impl Exemplars {
     /// # Errors
     /// If the directory cannot be written, or another process has the log open.
     pub fn open(config: &Config, status: Status, metrics: &Metrics) -> Result<(Self, Opened), OpenError> {
-        let max_bytes = config.wal.max_bytes.get();
-        let options = wal::Options {
-            // Segments are what space is given back by.
-            segment_bytes: (max_bytes / 8).clamp(1 << 20, 32 << 20),
-            max_bytes: Some(max_bytes),
-            ..wal::Options::default()
-        };
-        let log = wal::Log::open(&config.wal.directory, options)?;
+        Self::open_on(Arc::new(StdFileSystem), Sizes::of(&config.wal), config, status, metrics)
+    }
+
+    /// The same on another file system, and in other sizes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(
+        fs: Arc<dyn FileSystem>,
+        sizes: Sizes,
+        config: &Config,
+        status: Status,
+        metrics: &Metrics,
+    ) -> Result<(Self, Opened), OpenError> {
+        let Sizes { log: options, chunk_bytes } = sizes;
+        let log = wal::Log::open_on(fs, &config.wal.directory, options)?;
         let config::Exemplars { capacity, max_per_series, max_age } = config.exemplars;
         let store = Store::new(Bounds { capacity, max_per_series, max_age: max_age.map(Into::into) });
         let metrics = metrics.exemplars(store.clone());
         let (queue, replayed) = (Arc::default(), AtomicBool::new(false));
         let exemplars = Self(Arc::new(Inner { store, queue, config: config.wal.clone(), status, replayed }));
-        Ok((exemplars.clone(), Opened { exemplars, log, metrics }))
+        Ok((exemplars.clone(), Opened { exemplars, log, chunk_bytes, metrics }))
     }
 
     /// Hands over what a lane has taken; its sequence number.
@@ -166,7 +199,7 @@ impl Opened {
     /// # Errors
     /// If the directory cannot be read.
     pub fn replay(self, stop: &CancellationToken) -> Result<Option<Threads>, OpenError> {
-        let Self { exemplars, log, metrics } = self;
+        let Self { exemplars, log, chunk_bytes, metrics } = self;
         let Inner { store, queue, config, status, replayed } = &*exemplars.0;
         let Some(segments) = replay::replay(&log, store, &metrics, stop)? else { return Ok(None) };
         replayed.store(true, Ordering::Release);
@@ -178,6 +211,7 @@ impl Opened {
             logger: Arc::clone(&logger),
             metrics: Arc::clone(&metrics),
             chunk: chunk::Encoder::default(),
+            chunk_bytes,
             sequence: 0,
         };
         let log_writer = LogWriter {

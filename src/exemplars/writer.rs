@@ -10,9 +10,6 @@ use crate::metrics::ExemplarMetrics;
 use crate::now;
 use crate::record::exemplars::{Series, Taken};
 
-/// A chunk is handed to the log when it has grown to this, and at every sync.
-const CHUNK_BYTES: usize = 256 << 10;
-
 /// The ring's lock is given back to queries after so many exemplars.
 const BURST: usize = 1024;
 
@@ -23,6 +20,8 @@ pub(super) struct Writer {
     pub(super) logger: Arc<Logger>,
     pub(super) metrics: Arc<ExemplarMetrics>,
     pub(super) chunk: Encoder,
+    /// It is handed to the log when it has grown to this, and at every sync.
+    pub(super) chunk_bytes: usize,
     /// Everything up to here has been inserted.
     pub(super) sequence: u64,
 }
@@ -53,7 +52,7 @@ impl Writer {
             let (mut accepted, mut burst) = (0, 0);
             let mut ring = self.store.writer(now());
             while burst < BURST
-                && self.chunk.len() < CHUNK_BYTES
+                && self.chunk.len() < self.chunk_bytes
                 && let Some(bytes) = all.next()
             {
                 self.metrics.refused("not_utf8", series.read(bytes));
@@ -77,7 +76,7 @@ impl Writer {
             }
             drop(ring);
             self.metrics.appended.inc_by(accepted);
-            if self.chunk.len() >= CHUNK_BYTES {
+            if self.chunk.len() >= self.chunk_bytes {
                 self.hand_over();
             }
         }
