@@ -43,12 +43,15 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
         };
         found(what, Exit::Receiver);
     }
-    let directory = &config.dead_letter.directory;
-    let what = match writable(directory) {
-        Ok(()) => Ok(format!("directory {} can be written", directory.display())),
-        Err(error) => Err(format!("dead_letter.directory: {} cannot be written: {error}", directory.display())),
-    };
-    found(what, Exit::Directory);
+    for (key, directory) in
+        [("dead_letter.directory", &config.dead_letter.directory), ("wal.directory", &config.wal.directory)]
+    {
+        let what = match writable(directory) {
+            Ok(()) => Ok(format!("directory {} can be written", directory.display())),
+            Err(error) => Err(format!("{key}: {} cannot be written: {error}", directory.display())),
+        };
+        found(what, Exit::Directory);
+    }
     worst
 }
 

@@ -31,10 +31,11 @@ Examples:
   exemplar-bridge --config /etc/exemplar-bridge.json check
   exemplar-bridge config > config.json
   exemplar-bridge dead-letter list --json | jq .reason
+  exemplar-bridge wal verify
 
 Exit codes:
   0  fine
-  1  failed while running
+  1  failed while running; wal verify: something is damaged or cannot be read
   2  the configuration or the command line is wrong
   check exits with the first that applies of 2 and:
   3  Kafka cannot be reached or refuses, or a topic is missing
@@ -52,7 +53,7 @@ http.listen for example; of what is logged only warnings are, unless --set log.l
 pub enum Exit {
     /// All is well.
     Fine = 0,
-    /// Something failed while running.
+    /// Something failed while running; `wal verify`: something is damaged or cannot be read.
     Failed = 1,
     /// The configuration or the command line is wrong.
     Configuration = 2,
@@ -128,6 +129,33 @@ enum Command {
         #[command(subcommand)]
         command: DeadLetterCommand,
     },
+    /// Look into a log, such as the spool of dead letters; nothing is changed
+    #[command(disable_help_subcommand = true)]
+    Wal {
+        #[command(subcommand)]
+        command: WalCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum WalCommand {
+    /// Show its segments: what is in each, and what is damaged
+    Inspect {
+        #[command(flatten)]
+        settings: Settings,
+        /// The log's directory [default: wal.directory]
+        directory: Option<PathBuf>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read all of it, and tell by the exit code whether it is sound
+    Verify {
+        #[command(flatten)]
+        settings: Settings,
+        /// The log's directory [default: wal.directory]
+        directory: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,6 +218,18 @@ pub enum Task {
         /// In what form.
         form: Form,
     },
+    /// Show what a log is made of.
+    InspectLog {
+        /// The log, if it is not the configured one.
+        directory: Option<PathBuf>,
+        /// As JSON lines.
+        json: bool,
+    },
+    /// Read all of a log and say whether it is sound.
+    VerifyLog {
+        /// The log, if it is not the configured one.
+        directory: Option<PathBuf>,
+    },
 }
 
 /// How a dead letter is shown.
@@ -247,6 +287,7 @@ impl Cli {
             Some(Command::Config { schema: true, .. }) => Task::ShowSchema,
             Some(Command::Config { .. }) => Task::ShowConfig,
             Some(Command::DeadLetter { command }) => command.task(),
+            Some(Command::Wal { command }) => command.task(),
         }
     }
 
@@ -262,7 +303,8 @@ impl Cli {
                 | Command::Config { settings, .. }
                 | Command::DeadLetter {
                     command: DeadLetterCommand::List { settings, .. } | DeadLetterCommand::Show { settings, .. },
-                },
+                }
+                | Command::Wal { command: WalCommand::Inspect { settings, .. } | WalCommand::Verify { settings, .. } },
             ) => settings,
         };
         let file = after.config.clone().or_else(|| self.settings.config.clone());
@@ -285,6 +327,15 @@ impl DeadLetterCommand {
                 };
                 Task::ShowDeadLetter { directory: directory.clone(), which: which.clone(), form }
             }
+        }
+    }
+}
+
+impl WalCommand {
+    fn task(&self) -> Task {
+        match self {
+            Self::Inspect { directory, json, .. } => Task::InspectLog { directory: directory.clone(), json: *json },
+            Self::Verify { directory, .. } => Task::VerifyLog { directory: directory.clone() },
         }
     }
 }
@@ -374,6 +425,15 @@ mod tests {
     }
 
     #[test]
+    fn a_log_is_named_by_its_directory() {
+        assert_eq!(task("wal verify"), Task::VerifyLog { directory: None });
+        let directory = Some(PathBuf::from("data/wal"));
+        assert_eq!(task("wal verify data/wal"), Task::VerifyLog { directory: directory.clone() });
+        assert_eq!(task("wal inspect data/wal"), Task::InspectLog { directory: directory.clone(), json: false });
+        assert_eq!(task("wal inspect data/wal --json"), Task::InspectLog { directory, json: true });
+    }
+
+    #[test]
     fn a_wrong_command_line_exits_with_the_code_for_it() {
         for line in [
             "--nope",
@@ -384,6 +444,8 @@ mod tests {
             "dead-letter show a/1",
             "dead-letter show /1/2",
             "dead-letter show a/1/2 --value --json",
+            "wal",
+            "wal repair data/wal",
         ] {
             let error = cli(line).expect_err(line);
             assert_eq!(error.exit_code(), Exit::Configuration as i32, "{line}: {error}");

@@ -10,7 +10,7 @@
 //! - [`dead_letter`]: records that cannot be delivered;
 //! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
 //! - [`demo`]: the same between a mock broker with lifelike traffic and a receiver, all in one process;
-//! - [`config`], [`cli`], [`check`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
+//! - [`config`], [`cli`], [`check`], [`wal_command`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
 //!
 //! `ARCHITECTURE.md` says why it is so, and which test holds which promise.
 
@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod status;
+pub mod wal_command;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use exemplar_bridge::cli::{self, Cli, Exit, Task};
 use exemplar_bridge::config::{self, Log};
-use exemplar_bridge::{bridge, check, dead_letter, demo, kafka, log};
+use exemplar_bridge::{bridge, check, dead_letter, demo, kafka, log, wal_command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned as Shutdown};
 
@@ -46,6 +46,14 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
         Task::ShowDeadLetter { directory, which, form } => {
             let directory = directory.unwrap_or(config.dead_letter.directory);
             dead_letter::show(&directory, &which, form, &mut out)?;
+        }
+        Task::InspectLog { directory, json } => {
+            let directory = directory.unwrap_or(config.wal.directory);
+            return Ok(wal_command::inspect(&directory, json, &mut out)?);
+        }
+        Task::VerifyLog { directory } => {
+            let directory = directory.unwrap_or(config.wal.directory);
+            return Ok(wal_command::verify(&directory, &mut out)?);
         }
         Task::Check => {
             install_crypto();

@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wal::Position;
 
+use super::chunk::Encoder;
 use super::queue::Queue;
-use super::store::Store;
+use super::store::{Label, Store};
 use crate::config;
 use crate::metrics::ExemplarMetrics;
+use crate::record::exemplars::Exemplar;
 use crate::status::{Severity, Status};
 
 /// How often a log that cannot be written is tried again.
@@ -34,6 +36,16 @@ pub(super) struct Chunk {
     pub(super) arrival: u64,
     /// With this chunk everything up to this sequence number is in the log.
     pub(super) sequence: u64,
+    /// Whether it was logged before, in a log that is gone.
+    again: bool,
+}
+
+impl Chunk {
+    /// What the encoder holds, which is an empty one then.
+    pub(super) fn of(encoder: &mut Encoder, arrival: u64, sequence: u64) -> Self {
+        let exemplars = encoder.exemplars();
+        Self { bytes: encoder.finish(), exemplars, arrival, sequence, again: false }
+    }
 }
 
 /// What the writer hands to the log's thread.
@@ -144,6 +156,8 @@ pub(super) struct LogWriter {
     pub(super) status: Status,
     pub(super) metrics: Arc<ExemplarMetrics>,
     pub(super) progress: Progress,
+    /// Chunks become about so large.
+    pub(super) chunk_bytes: usize,
 }
 
 /// How far the log's thread has come.
@@ -170,7 +184,12 @@ impl LogWriter {
             let wanted = !syncs.is_empty() || closed || retry.is_some();
             match self.write(sequence, wanted) {
                 Ok(()) => self.recovered(),
-                Err(error) => self.failed(&error),
+                Err(error) => {
+                    if matches!(error, wal::Error::Vanished { .. }) {
+                        self.begin_anew();
+                    }
+                    self.failed(&error);
+                }
             }
             self.report();
             let given_up = self.progress.failing_since.is_some_and(|since| {
@@ -230,6 +249,36 @@ impl LogWriter {
                 self.status.report(REMOVE_COMPONENT, Severity::Degraded, message);
             }
         }
+    }
+
+    /// The log has vanished from under us: what the ring holds is logged once more, or the next restart would lose it.
+    /// What is still there of the old log holds nothing that this does not.
+    fn begin_anew(&mut self) {
+        let arrival = self.store.inserted();
+        let mut selected = self.store.select(&[[].as_slice()], i64::MIN, i64::MAX);
+        let (mut chunks, mut encoder) = (VecDeque::new(), Encoder::default());
+        let sequence = self.progress.appended;
+        while let Some(series) = selected.next_series() {
+            let labels: Vec<Label<'_>> = series.labels().collect();
+            for exemplar in series.exemplars() {
+                let texts: Vec<(&str, String)> =
+                    exemplar.labels().map(|(name, value)| (name, value.to_string())).collect();
+                let own: Vec<Label<'_>> = texts.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let exemplar = Exemplar { labels: &own, timestamp: exemplar.timestamp, value: exemplar.value };
+                encoder.push(&labels, &exemplar);
+                if encoder.len() >= self.chunk_bytes {
+                    chunks.push_back(Chunk { again: true, ..Chunk::of(&mut encoder, arrival, sequence) });
+                }
+            }
+        }
+        if !encoder.is_empty() {
+            chunks.push_back(Chunk { again: true, ..Chunk::of(&mut encoder, arrival, sequence) });
+        }
+        // What waits stays, for the sake of its sequence numbers; not what is left from the last time.
+        self.progress.pending.retain(|chunk| !chunk.again);
+        chunks.append(&mut self.progress.pending);
+        self.progress.pending = chunks;
+        self.progress.unsynced = 0;
     }
 
     fn report(&self) {

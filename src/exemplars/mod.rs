@@ -224,6 +224,7 @@ impl Opened {
             status: status.clone(),
             metrics,
             progress: Progress::default(),
+            chunk_bytes,
         };
         let ended = CancellationToken::new();
         let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {

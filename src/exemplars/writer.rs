@@ -85,9 +85,7 @@ impl Writer {
     /// Passes the chunk on to the log. In the middle of what was taken, its sequence number is that of what came before.
     fn hand_over(&mut self) {
         if !self.chunk.is_empty() {
-            let exemplars = self.chunk.exemplars();
-            let bytes = self.chunk.finish();
-            self.logger.append(Chunk { bytes, exemplars, arrival: self.store.inserted(), sequence: self.sequence });
+            self.logger.append(Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence));
         }
     }
 }

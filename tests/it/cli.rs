@@ -100,7 +100,15 @@ async fn check_finds_nothing_wrong_and_changes_nothing() {
     let answer = check(directory.path(), &config).await;
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.text().lines().all(|line| line.starts_with("ok ")), "{}", answer.text());
-    for said in ["configuration", "brokers at", "topic metrics: 3 partitions", "offsets", "receiver default", "data/"] {
+    for said in [
+        "configuration",
+        "brokers at",
+        "topic metrics: 3 partitions",
+        "offsets",
+        "receiver default",
+        "data/dead-letter",
+        "data/wal",
+    ] {
         assert!(answer.text().contains(said), "{said} is not in {}", answer.text());
     }
 
@@ -335,6 +343,14 @@ async fn dead_letters_are_listed_and_shown_also_while_the_bridge_runs() {
         assert_eq!(full["key"], "dGhlIGtleQ==");
         assert_eq!(full["headers"], json!([{ "name": "from", "value": "YSB0ZXN0" }]));
 
+        // It is a log like any other, and may be looked into as one.
+        let verified = run(&home, &["wal", "verify", "data/dead-letter"], Stdio::piped()).await;
+        let sound = format!("data/dead-letter is sound: {} records in 1 segment\n", letters.len());
+        assert_eq!((verified.code, verified.text()), (Some(0), sound.as_str()), "{verified:?}");
+        let inspected = run(&home, &["wal", "inspect", "data/dead-letter", "--json"], Stdio::piped()).await;
+        assert_eq!(inspected.code, Some(0), "{inspected:?}");
+        assert_eq!(inspected.lines()[1]["records"], letters.len());
+
         for unknown in ["99:0".to_owned(), format!("{topic}/0/4711")] {
             let answer = ask(&["show", &unknown]).await;
             assert_eq!((answer.code, answer.text()), (Some(1), ""), "{answer:?}");
@@ -368,13 +384,16 @@ async fn a_spool_that_is_empty_or_not_there_is_told_apart() {
 async fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is_one() {
     let (bridge, topic, _) = spooled(10).await;
     let first = format!("{topic}/0/0");
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 9] = [
         &["config"],
         &["config", "--schema"],
         &["dead-letter", "list"],
         &["dead-letter", "list", "--json"],
         &["dead-letter", "show", &first],
         &["dead-letter", "show", &first, "--value"],
+        &["wal", "inspect", "data/dead-letter"],
+        &["wal", "inspect", "data/dead-letter", "--json"],
+        &["wal", "verify", "data/dead-letter"],
     ];
     for command in commands {
         let (reader, writer) = std::io::pipe().expect("a pipe");

@@ -19,6 +19,7 @@ mod rebalance;
 mod refused;
 mod requests;
 mod shutdown;
+mod wal_command;
 mod walk;
 
 use std::time::Duration;

@@ -23,7 +23,16 @@ pub enum Error {
         /// One sentence for each.
         problems: Vec<String>,
     },
-    /// A file or directory could not be listed, created, opened, locked or removed.
+    /// What the log wrote is not where it wrote it: while the log was open, its directory, the lock in there or a segment
+    /// was removed, renamed, replaced, or hidden by a file system mounted over it. What was not durable is appended again
+    /// with the next append or sync, in a directory that is made and locked anew if need be; that what was durable is still
+    /// to be had somewhere, is not known.
+    #[error("{} has vanished: it was removed, replaced or mounted over while the log was open", path.display())]
+    Vanished {
+        /// The log's directory, its lock, or a segment's file.
+        path: PathBuf,
+    },
+    /// A file or directory could not be looked up, listed, created, opened, locked or removed.
     #[error("cannot {action} {}", path.display())]
     Io {
         /// What was tried: a verb.

@@ -2,16 +2,31 @@
 //!
 //! A trait so that tests can fail each call, cut the power, or fill the disk; see [`Log::open_on`](crate::Log::open_on).
 
-use std::any::Any;
 use std::fmt::Debug;
 use std::fs::{self, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Held as long as it lives, let go when dropped.
-pub type Lock = Box<dyn Any + Send + Sync>;
+/// What a file or directory is, whatever path names it. Two are the same if theirs are equal, as long as one is held open:
+/// the numbers of what is removed and closed are given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The file system's number.
+    pub device: u64,
+    /// The file's or directory's number in there.
+    pub inode: u64,
+}
+
+/// A file or directory that is held open: it stays what it is, also when it is renamed or removed.
+pub trait Handle: Debug + Send + Sync {
+    /// What it is.
+    fn identity(&self) -> io::Result<Identity>;
+}
+
+/// A locked file: locked as long as it lives, let go when dropped.
+pub type Lock = Arc<dyn Handle>;
 
 /// Directories and the files in them.
 pub trait FileSystem: Debug + Send + Sync {
@@ -23,17 +38,25 @@ pub trait FileSystem: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens an existing file to read from, and to sync.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+    /// Opens an existing directory, to hold and to sync; anything else is an error.
+    fn open_dir(&self, directory: &Path) -> io::Result<Arc<dyn Directory>>;
+    /// What a path names, following symbolic links.
+    fn identity(&self, path: &Path) -> io::Result<Identity>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes created and removed entries of a directory durable.
-    fn sync_dir(&self, directory: &Path) -> io::Result<()>;
     /// Locks a file, creating it if need be; `None` when another holds it.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
 }
 
+/// One open directory.
+pub trait Directory: Handle {
+    /// Makes created and removed entries durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
 /// One open file. Reads and writes name their offset, so several threads may share it.
 #[allow(clippy::len_without_is_empty)]
-pub trait File: Debug + Send + Sync {
+pub trait File: Handle {
     /// The file's length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Reads some bytes; 0 at the end.
@@ -84,17 +107,40 @@ impl FileSystem for StdFileSystem {
         fs::remove_file(path)
     }
 
-    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        fs::File::open(directory)?.sync_all()
+    fn open_dir(&self, directory: &Path) -> io::Result<Arc<dyn Directory>> {
+        let handle = fs::File::open(directory)?;
+        if handle.metadata()?.is_dir() { Ok(Arc::new(handle)) } else { Err(io::ErrorKind::NotADirectory.into()) }
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Identity> {
+        Ok(Identity::of(&fs::metadata(path)?))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         let file = fs::File::options().write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => Ok(Some(Arc::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+impl Handle for fs::File {
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(Identity::of(&self.metadata()?))
+    }
+}
+
+impl Directory for fs::File {
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
     }
 }
 
@@ -151,26 +197,36 @@ pub(crate) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Resu
 
 /// Creates `directory` with its parents, each entry durable.
 pub(crate) fn create_dir_all(fs: &dyn FileSystem, directory: &Path) -> io::Result<()> {
-    let parent = match directory.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Ok(()),
-    };
-    let created = match fs.create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_dir_all(fs, parent)?;
+    create_missing(fs, directory)?;
+    sync_above(fs, directory)
+}
+
+fn create_missing(fs: &dyn FileSystem, directory: &Path) -> io::Result<()> {
+    let created = match (fs.create_dir(directory), directory.parent()) {
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound && !parent.as_os_str().is_empty() => {
+            create_missing(fs, parent)?;
             fs.create_dir(directory)
         }
-        other => other,
+        (created, _) => created,
     };
-    match created {
-        Ok(()) => fs.sync_dir(parent),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // A process that died right after creating it may have left it unsynced. Only tried: the parent may be one
-            // that we must not read, or a read-only mount.
-            let _ = fs.sync_dir(parent);
-            Ok(())
+    created.or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
+}
+
+/// Makes the entry of a directory and of those above it durable, up to where another file system begins; also of those that
+/// were there, for whoever created them may have failed to, or died before.
+fn sync_above(fs: &dyn FileSystem, directory: &Path) -> io::Result<()> {
+    let device = fs.identity(directory)?.device;
+    for above in directory.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        if fs.identity(above)?.device != device {
+            break;
         }
-        Err(error) => Err(error),
+        match fs.open_dir(above).and_then(|above| above.sync()) {
+            // One that we must not read, or that nothing can have been created in.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {}
+            synced => synced?,
+        }
     }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! A segmented write-ahead log of opaque records: append, sync, read from a position, drop old segments.
 //!
 //! It owns a directory and everything named like a segment in it. It knows nothing of what the records mean, never
-//! retries an fsync on the same file, never truncates or extends a segment of an earlier process, and never passes over
-//! damage in silence.
+//! retries an fsync on the same file, never truncates or extends a segment of an earlier process, never takes a file for
+//! synced that its path does not name any more, and never passes over damage in silence.
 //!
 //! # Tour
 //!
@@ -11,8 +11,9 @@
 //! - [`fs`]: the few calls made on the file system, as a trait, so that tests can fail any of them;
 //! - `fragment`: a file as blocks of fragments, each checked on its own;
 //! - `record`: records split into fragments and put together again, with what is damaged in between;
-//! - `segment`: a file's name and header, and what a directory holds;
+//! - `segment`: a file's name and header, and what a directory holds: [`segments`];
 //! - `extent`: what the segments of a directory say of each other;
+//! - `home`: the writer's directory, held and locked, and whether it is still where it was;
 //! - [`Reader`]: records across segments, damage told from a torn tail; takes no lock;
 //! - [`Log`] and [`PendingSync`]: the one writer, and an fsync that does not hold it up.
 //!
@@ -38,7 +39,7 @@
 //! # On disk, format version 1
 //!
 //! A directory holds a file `lock` and segments `00000000000000000001.wal`, numbered upwards from 1; a number is never
-//! used twice, and numbers may be left out. Integers are little-endian, CRCs are CRC-32 (IEEE). A segment is read in
+//! used twice (as long as the directory, or a log that has it open, is there to know), and numbers may be left out. Integers are little-endian, CRCs are CRC-32 (IEEE). A segment is read in
 //! blocks of 32 KiB from its first byte, and its header is the start of its first block:
 //!
 //! ```text
@@ -87,6 +88,7 @@ mod error;
 mod extent;
 mod fragment;
 pub mod fs;
+mod home;
 mod log;
 mod opening;
 mod options;
@@ -103,4 +105,5 @@ pub use log::Log;
 pub use options::{BLOCK_BYTES, MAX_RECORD_BYTES, Options};
 pub use position::{ParsePositionError, Position};
 pub use reader::Reader;
+pub use segment::{SegmentFile, segments};
 pub use sync::PendingSync;

@@ -2,16 +2,19 @@
 //!
 //! Invariants: a record that `append` has taken is in `unsynced` until it is known to be durable; a segment that this
 //! process did not create is never written to; no segment is removed before an older one (but for those whose records
-//! were all appended again), nor before the entry of a newer one is durable.
+//! were all appended again), nor before the entry of a newer one is durable; no file is created or removed in a directory
+//! that is not known to be locked by this log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fs::{self, File, FileSystem, Lock, StdFileSystem};
-use crate::opening::{find_end, sync_all};
+use crate::home::Home;
+use crate::opening::{self, Opened, find_end};
 use crate::record;
-use crate::segment::{self, HEADER_BYTES, LOCK_FILE};
+use crate::segment::{self, HEADER_BYTES};
 use crate::sync::Durability;
 use crate::unsynced::{self, Unsynced};
 use crate::{Error, Options, PendingSync, Position, Reader};
@@ -26,15 +29,15 @@ const SCRATCH_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Log {
     fs: Arc<dyn FileSystem>,
-    directory: PathBuf,
     options: Options,
-    _lock: Lock,
+    home: Arc<Home>,
+    lock: Lock,
     /// The length of every file named like a segment.
     lengths: BTreeMap<u64, u64>,
-    /// The largest number that was ever used.
+    /// The largest number that was ever used, also in a directory that is gone.
     last_number: u64,
-    /// The first number that this process may have used.
-    own_numbers: u64,
+    /// Which of the segments this process has created.
+    own: BTreeSet<u64>,
     active: Option<Segment>,
     /// Segments behind the active one that may not be durable, oldest first.
     sealed: Vec<Segment>,
@@ -42,21 +45,25 @@ pub struct Log {
     end: Position,
     /// Behind the last record that counts: what the next segment's header says. Not `end` after a failed sync.
     intact: Position,
+    /// Behind the last record of others that was found in the directory.
+    found: Position,
     unsynced: Unsynced,
     durability: Arc<Durability>,
     /// Of the files in `active` and `sealed`.
     generation: u64,
+    /// A sync has failed: what there is, and where, is to be found out before anything is written.
+    unsure: bool,
     scratch: Vec<u8>,
 }
 
 /// A segment of this process.
 #[derive(Debug, Clone)]
-struct Segment {
-    number: u64,
-    path: PathBuf,
-    file: Arc<dyn File>,
+pub(crate) struct Segment {
+    pub number: u64,
+    pub path: PathBuf,
+    pub file: Arc<dyn File>,
     /// Behind its last record.
-    end: u64,
+    pub end: u64,
 }
 
 impl Segment {
@@ -84,31 +91,26 @@ impl Log {
     /// As [`open`](Self::open).
     pub fn open_on(fs: Arc<dyn FileSystem>, directory: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         options.validate()?;
-        let directory = directory.as_ref().to_owned();
-        fs::create_dir_all(&*fs, &directory).map_err(Error::io("create", &directory))?;
-        let lock_path = directory.join(LOCK_FILE);
-        let lock = fs.lock(&lock_path).map_err(Error::io("lock", &lock_path))?;
-        let lock = lock.ok_or_else(|| Error::Locked { directory: directory.clone() })?;
-
-        let lengths: BTreeMap<u64, u64> = segment::list(&*fs, &directory)?.into_iter().collect();
-        sync_all(&*fs, &directory, lengths.keys())?;
-        let end = find_end(&*fs, &directory, options.block_bytes, &lengths);
+        let Opened { home, lock, lengths } = opening::open(&*fs, directory.as_ref(), None)?;
+        let end = find_end(&*fs, home.directory(), options.block_bytes, &lengths);
         let last_number = lengths.keys().next_back().copied().unwrap_or(0);
         Ok(Self {
             fs,
-            directory,
             options,
-            _lock: lock,
+            home: Arc::new(home),
+            lock,
             lengths,
             last_number,
-            own_numbers: last_number.saturating_add(1),
+            own: BTreeSet::new(),
             active: None,
             sealed: Vec::new(),
             end,
             intact: end,
+            found: end,
             unsynced: Unsynced::default(),
             durability: Arc::new(Durability::new(end)),
             generation: 0,
+            unsure: false,
             scratch: Vec::new(),
         })
     }
@@ -117,9 +119,10 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`Error::RecordTooLarge`], [`Error::TooMuchUnsynced`], [`Error::Full`], [`Error::Write`] or [`Error::Io`]: this
-    /// record was not appended, and the log can be used as before. After a failed sync also what that may have lost is
-    /// appended again here, and none of it is forgotten when that fails.
+    /// [`Error::RecordTooLarge`], [`Error::TooMuchUnsynced`], [`Error::Full`], [`Error::Write`], [`Error::Io`] or
+    /// [`Error::Vanished`]: this record was not appended, and the log can be used as before. After a failed sync also what
+    /// that may have lost is appended again here, and none of it is forgotten when that fails; then [`Error::Locked`] and
+    /// [`Error::Sync`] are possible, too, if the directory was replaced.
     pub fn append(&mut self, payload: &[u8]) -> Result<Position, Error> {
         if payload.len() > self.options.max_record_bytes {
             let max_record_bytes = self.options.max_record_bytes;
@@ -129,12 +132,13 @@ impl Log {
         let (bytes, unsynced_bytes) = (unsynced::cost(payload.len()), self.unsynced.bytes());
         if unsynced_bytes > 0 && unsynced_bytes + bytes > self.options.max_unsynced_bytes {
             return Err(Error::TooMuchUnsynced {
-                directory: self.directory.clone(),
+                directory: self.home.directory().to_owned(),
                 bytes,
                 unsynced_bytes,
                 max_unsynced_bytes: self.options.max_unsynced_bytes,
             });
         }
+        self.find_out()?;
         self.restore()?;
         let position = self.write(payload, self.options.max_bytes)?;
         self.unsynced.push(position, payload);
@@ -155,17 +159,21 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] or [`Error::Io`] when what an earlier sync may have lost cannot be appended again now.
+    /// [`Error::Write`], [`Error::Io`] or [`Error::Vanished`], and if the directory was replaced [`Error::Locked`] or
+    /// [`Error::Sync`], when what an earlier sync may have lost cannot be appended again now.
     pub fn begin_sync(&mut self) -> Result<PendingSync, Error> {
         self.settle();
+        self.find_out()?;
         self.restore()?;
         let durable = self.durable();
         let segments = self.sealed.iter().chain(&self.active).filter(|segment| segment.end() > durable);
+        let segments: Vec<Segment> = segments.cloned().collect();
         Ok(PendingSync {
             fs: Arc::clone(&self.fs),
-            directory: self.directory.clone(),
-            entries: self.intact.segment > durable.segment,
-            files: segments.map(|segment| (segment.path.clone(), Arc::clone(&segment.file))).collect(),
+            home: Arc::clone(&self.home),
+            // With no segment of its own, what is more is what was found in a directory in the log's place.
+            entries: self.intact.segment > durable.segment || (segments.is_empty() && self.intact > durable),
+            segments,
             end: self.intact.max(durable),
             generation: self.generation,
             durability: Arc::clone(&self.durability),
@@ -178,17 +186,21 @@ impl Log {
     ///
     /// [`Error::Io`] when the directory cannot be listed.
     pub fn read_from(&self, position: Position) -> Result<Reader, Error> {
-        Reader::open_on(Arc::clone(&self.fs), &self.directory, position, self.options.block_bytes)
+        Reader::open_on(Arc::clone(&self.fs), self.home.directory(), position, self.options.block_bytes)
     }
 
-    /// Removes segments, oldest first, that hold only records before `position`; how many. The newest one is replaced by
-    /// an empty one, so that its number is not used again, and only when `position` is at or behind [`end`](Self::end).
+    /// Removes segments, oldest first, that hold only records before `position`; how many, with those that somebody else
+    /// has removed. The newest one is replaced by an empty one, so that its number is not used again, and only when
+    /// `position` is at or behind [`end`](Self::end).
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Sync`]: some may be gone, none out of order.
+    /// [`Error::Io`], [`Error::Write`] or [`Error::Sync`]: some may be gone, none out of order. [`Error::Vanished`] when it
+    /// is not the log's directory any more, and then [`Error::Locked`] when it is another's: nothing is removed there.
     pub fn truncate_before(&mut self, position: Position) -> Result<usize, Error> {
         self.settle();
+        self.find_out()?;
+        self.check_home()?;
         let newest = self.lengths.keys().next_back().copied();
         let mut old: Vec<u64> = self.lengths.range(..position.segment).map(|(number, _)| *number).collect();
         old.retain(|number| Some(*number) != newest);
@@ -247,9 +259,46 @@ impl Log {
             self.generation = state.generation;
             self.active = None;
             self.sealed.clear();
-            self.intact = state.durable;
+            self.intact = state.durable.max(self.found);
             self.unsynced.lose();
+            self.unsure = true;
         }
+    }
+
+    /// After a failed sync: lists what there is, in the directory or, when that has vanished, in the one in its place, which
+    /// is made if there is none.
+    fn find_out(&mut self) -> Result<(), Error> {
+        if !self.unsure {
+            return Ok(());
+        }
+        match self.home.check(&*self.fs) {
+            Ok(()) => self.lengths = segment::list(&*self.fs, self.home.directory())?.into_iter().collect(),
+            Err(Error::Vanished { .. }) => self.move_in()?,
+            Err(error) => return Err(error),
+        }
+        self.own.retain(|number| self.lengths.contains_key(number));
+        self.last_number = self.lengths.keys().next_back().copied().unwrap_or(0).max(self.last_number);
+        self.unsure = false;
+        Ok(())
+    }
+
+    /// Goes on in the directory that is in the place of this log's. Whatever is in there is kept, and comes before what this
+    /// log appends from now on; if that is less than this log has made durable, the next segment says what is missing.
+    fn move_in(&mut self) -> Result<(), Error> {
+        let Opened { home, lock, lengths } = opening::open(&*self.fs, self.home.directory(), Some(&self.lock))?;
+        if !home.is_same(&self.home) {
+            self.own.clear();
+        }
+        let mut foreign = lengths.clone();
+        foreign.retain(|number, _| !self.own.contains(number));
+        let end = find_end(&*self.fs, home.directory(), self.options.block_bytes, &foreign);
+        self.home = Arc::new(home);
+        self.lock = lock;
+        self.lengths = lengths;
+        self.found = end;
+        self.end = self.end.max(end);
+        self.intact = self.durable().max(end);
+        Ok(())
     }
 
     /// Appends again what a failed sync may have lost.
@@ -268,18 +317,18 @@ impl Log {
         }
         // Segments that hold nothing but what has just been written again would pile up while fsync keeps failing.
         let restored = self.unsynced.first().map_or(0, |first| first.segment);
-        let first = self.own_numbers.max(self.durable().segment.saturating_add(1));
-        let redundant: Vec<u64> = self.lengths.range(first..restored.max(first)).map(|(number, _)| *number).collect();
+        let first = self.durable().segment.saturating_add(1);
+        let redundant: Vec<u64> = self.own.range(first..restored.max(first)).copied().collect();
         // First the new one's entry, as when truncating. A failure here is met again by the next sync; what is not removed
         // only takes space, until it is truncated.
         if redundant.is_empty() || self.sync_entries().is_err() {
             return Ok(());
         }
         for number in redundant {
-            if self.fs.remove(&segment::path(&self.directory, number)).is_err() {
+            if self.remove_file(&segment::path(self.home.directory(), number)).is_err() {
                 break;
             }
-            self.lengths.remove(&number);
+            self.forget(number);
         }
         Ok(())
     }
@@ -322,26 +371,28 @@ impl Log {
 
     /// Starts a segment with its first record, or with none.
     fn start_segment(&mut self, payload: Option<&[u8]>, max_bytes: Option<u64>) -> Result<Position, Error> {
-        let exhausted = || Error::NumbersExhausted { path: segment::path(&self.directory, self.last_number) };
+        let directory = self.home.directory();
+        let exhausted = || Error::NumbersExhausted { path: segment::path(directory, self.last_number) };
         let number = self.last_number.checked_add(1).ok_or_else(exhausted)?;
-        let path = segment::path(&self.directory, number);
+        let path = segment::path(directory, number);
         self.scratch.clear();
         self.scratch.extend_from_slice(&segment::header(number, self.intact));
         if let Some(payload) = payload {
             record::encode(&mut self.scratch, number, HEADER_BYTES, self.options.block_bytes, payload);
         }
         self.check_size(max_bytes)?;
+        self.check_home()?;
 
         self.last_number = number;
         let file = self.fs.create(&path).map_err(Error::io("create", &path))?;
         if let Err(source) = fs::write_full(&*file, &self.scratch, 0) {
-            if self.fs.remove(&path).is_err() {
-                self.lengths.insert(number, file.len().unwrap_or(0));
+            if self.remove_file(&path).is_err() {
+                self.remember(number, file.len().unwrap_or(0));
             }
             return Err(Error::Write { path, position: Position::new(number, 0), source });
         }
         let end = self.scratch.len() as u64;
-        self.lengths.insert(number, end);
+        self.remember(number, end);
         self.active = Some(Segment { number, path, file, end });
         self.advance(HEADER_BYTES)
     }
@@ -361,7 +412,7 @@ impl Log {
         let (bytes, size) = (self.scratch.len() as u64, self.size());
         match max_bytes {
             Some(max_bytes) if size + bytes > max_bytes => {
-                Err(Error::Full { directory: self.directory.clone(), bytes, size, max_bytes })
+                Err(Error::Full { directory: self.home.directory().to_owned(), bytes, size, max_bytes })
             }
             _ => Ok(()),
         }
@@ -374,18 +425,44 @@ impl Log {
 
     /// Removes a segment for good before any later one is, so that a power cut leaves no gap.
     fn remove(&mut self, number: u64) -> Result<(), Error> {
-        let path = segment::path(&self.directory, number);
-        self.fs.remove(&path).map_err(Error::io("remove", &path))?;
-        self.lengths.remove(&number);
+        let path = segment::path(self.home.directory(), number);
+        self.durability.removing(number);
+        self.remove_file(&path).map_err(Error::io("remove", &path))?;
+        self.forget(number);
         self.sealed.retain(|segment| segment.number != number);
         self.sync_entries()
     }
 
+    /// Removes a file, unless somebody else has.
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.fs.remove(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    }
+
+    /// A segment was created.
+    fn remember(&mut self, number: u64, length: u64) {
+        self.lengths.insert(number, length);
+        self.own.insert(number);
+    }
+
+    /// A segment is gone.
+    fn forget(&mut self, number: u64) {
+        self.lengths.remove(&number);
+        self.own.remove(&number);
+    }
+
+    /// Whether the directory is still this log's: before anything in there is created or removed.
+    fn check_home(&self) -> Result<(), Error> {
+        self.home.check(&*self.fs).inspect_err(|error| {
+            if matches!(error, Error::Vanished { .. }) {
+                self.durability.fail(self.generation);
+            }
+        })
+    }
+
     fn sync_entries(&self) -> Result<(), Error> {
-        self.fs.sync_dir(&self.directory).map_err(|source| {
-            // It may have been the entry of a segment whose records are not durable yet.
+        // It may have been the entry of a segment whose records are not durable yet.
+        self.home.sync().inspect_err(|_| {
             self.durability.fail(self.generation);
-            Error::Sync { path: self.directory.clone(), source }
         })
     }
 }

@@ -1,26 +1,41 @@
-//! What a new writer does about the segments of earlier ones: makes them durable and finds where they end.
+//! What a writer does that comes to a directory: locks it, makes durable what others have left there, and finds where that
+//! ends.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, Lock};
+use crate::home::Home;
 use crate::record::{Found, Records};
 use crate::segment::{self, HEADER_BYTES, Heading};
 use crate::{Error, Position};
 
-/// Syncs what earlier processes wrote, so that all that can be read is durable.
-pub(crate) fn sync_all<'a>(
-    fs: &dyn FileSystem,
-    directory: &Path,
-    numbers: impl Iterator<Item = &'a u64>,
-) -> Result<(), Error> {
+/// A directory that can be written to.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub home: Home,
+    pub lock: Lock,
+    /// The length of every file named like a segment.
+    pub lengths: BTreeMap<u64, u64>,
+}
+
+/// Comes to a directory, which is made if need be. `held` is the lock of a directory that was left.
+pub(crate) fn open(fs: &dyn FileSystem, directory: &Path, held: Option<&Lock>) -> Result<Opened, Error> {
+    let (home, lock) = Home::establish(fs, directory, held)?;
+    let lengths: BTreeMap<u64, u64> = segment::list(fs, directory)?.into_iter().collect();
+    sync_all(fs, &home, lengths.keys())?;
+    Ok(Opened { home, lock, lengths })
+}
+
+/// Syncs what others wrote, so that all that can be read is durable.
+fn sync_all<'a>(fs: &dyn FileSystem, home: &Home, numbers: impl Iterator<Item = &'a u64>) -> Result<(), Error> {
     for &number in numbers {
-        let path = segment::path(directory, number);
+        let path = segment::path(home.directory(), number);
         let file = fs.open(&path).map_err(Error::io("open", &path))?;
         file.sync().map_err(|source| Error::Sync { path, source })?;
     }
-    fs.sync_dir(directory).map_err(|source| Error::Sync { path: directory.to_owned(), source })
+    home.sync()
 }
 
 /// Behind the last valid fragment: in the newest segment that holds one, or may hold some that cannot be read here. What

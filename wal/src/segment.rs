@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fs::{File, FileSystem, read_full};
+use crate::fs::{File, FileSystem, StdFileSystem, read_full};
 use crate::{Error, Position};
 
 /// The file that the writer locks.
@@ -38,6 +38,39 @@ pub(crate) fn list(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<(u64, u6
         entries.into_iter().filter_map(|(name, length)| Some((number(&name)?, length))).collect();
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// A file named like a segment, and what its header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentFile {
+    /// Its number, as in its name.
+    pub number: u64,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How long it is.
+    pub bytes: u64,
+    /// The version of the format that it is in; `None` if its header is damaged, incomplete or cannot be read.
+    pub version: Option<u32>,
+}
+
+/// The segments in a directory, by number. It takes no lock and reads their headers only: what else is in there, and what is
+/// wrong with it, a [`Reader`](crate::Reader) tells.
+///
+/// # Errors
+///
+/// [`Error::Io`] when the directory cannot be listed.
+pub fn segments(directory: impl AsRef<Path>) -> Result<Vec<SegmentFile>, Error> {
+    let (fs, directory) = (StdFileSystem, directory.as_ref());
+    let file = |(number, bytes)| {
+        let path = path(directory, number);
+        let version = match fs.open(&path).and_then(|file| read_heading(&*file, number)) {
+            Ok(Heading::Valid { .. }) => Some(VERSION),
+            Ok(Heading::Unsupported { version }) => Some(version),
+            Ok(Heading::Damaged | Heading::Short) | Err(_) => None,
+        };
+        SegmentFile { number, path, bytes, version }
+    };
+    Ok(list(&fs, directory)?.into_iter().map(file).collect())
 }
 
 /// The header of segment `number`, started when the log ended at `after`.

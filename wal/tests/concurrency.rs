@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use support::{SimFs, entries, payload, payloads, small};
-use wal::fs::{File, FileSystem, Lock};
+use wal::fs::{Directory, File, FileSystem, Handle, Identity, Lock};
 use wal::{Entry, Error, Log, Options, PendingSync, Position, Reader};
 
 /// A file system whose fsync of a file tells when it has begun, and waits to be let go on.
@@ -42,11 +42,20 @@ impl FileSystem for SlowFs {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.fs.remove(path)
     }
-    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        self.fs.sync_dir(directory)
+    fn open_dir(&self, directory: &Path) -> io::Result<Arc<dyn Directory>> {
+        self.fs.open_dir(directory)
+    }
+    fn identity(&self, path: &Path) -> io::Result<Identity> {
+        self.fs.identity(path)
     }
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         self.fs.lock(path)
+    }
+}
+
+impl Handle for SlowFile {
+    fn identity(&self) -> io::Result<Identity> {
+        self.file.identity()
     }
 }
 
@@ -121,6 +130,44 @@ fn a_sync_is_not_believed_when_truncating_fails_to_sync_the_directory_meanwhile(
     });
     assert!(matches!(result, Err(Error::SyncSuperseded { .. })));
     assert!(log.durable() <= position);
+}
+
+#[test]
+fn a_directory_that_vanishes_during_an_fsync_is_noticed_by_it() {
+    let (begun, wait_begun) = sync_channel(0);
+    let (go_on, wait_go_on) = sync_channel(0);
+    let fs = SimFs::default();
+    let slow = SlowFs { fs: fs.clone(), gate: Arc::new((begun, Mutex::new(wait_go_on))) };
+    let mut log = Log::open_on(Arc::new(slow), support::DIRECTORY, small()).unwrap();
+    let position = log.append(b"a").unwrap();
+    let sync = log.begin_sync().unwrap();
+    let result = std::thread::scope(|scope| {
+        let running = scope.spawn(move || sync.run());
+        wait_begun.recv().unwrap();
+        fs.remove_all(Path::new(support::DIRECTORY));
+        go_on.send(()).unwrap();
+        running.join().unwrap()
+    });
+    assert!(matches!(result, Err(Error::Vanished { path }) if path == Path::new(support::DIRECTORY)));
+    assert!(log.durable() <= position);
+}
+
+#[test]
+fn a_segment_that_the_log_removes_during_an_fsync_has_not_vanished() {
+    let (begun, wait_begun) = sync_channel(0);
+    let (go_on, wait_go_on) = sync_channel(0);
+    let fs = SimFs::default();
+    let slow = SlowFs { fs: fs.clone(), gate: Arc::new((begun, Mutex::new(wait_go_on))) };
+    let mut log = Log::open_on(Arc::new(slow), support::DIRECTORY, small()).unwrap();
+    log.append(b"a").unwrap();
+    let sync = log.begin_sync().unwrap();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || sync.run());
+        wait_begun.recv().unwrap();
+        assert_eq!(log.truncate_before(log.end()).unwrap(), 1);
+        go_on.send(()).unwrap();
+        running.join().unwrap().expect("nobody wanted it any more");
+    });
 }
 
 #[test]

@@ -139,8 +139,19 @@ fn opening_reports_what_fails_and_can_be_repeated() {
     let mut log = open(&fs, small());
     log.append(b"a").unwrap();
     drop(log);
-    for op in [Op::CreateDir, Op::Lock, Op::List, Op::Open, Op::Sync] {
-        fs.fail(op, 0, ErrorKind::ReadOnlyFilesystem);
+    // The first directories to be opened are those above, which is only tried.
+    let calls = [
+        (Op::CreateDir, 0),
+        (Op::OpenDir, 2),
+        (Op::Lock, 0),
+        (Op::Identity, 0),
+        (Op::List, 0),
+        (Op::Open, 0),
+        (Op::Sync, 0),
+        (Op::SyncDir, 2),
+    ];
+    for (op, skip) in calls {
+        fs.fail(op, skip, ErrorKind::ReadOnlyFilesystem);
         let error = Log::open_on(Arc::new(fs.clone()), DIRECTORY, small()).unwrap_err();
         assert!(error.to_string().contains(DIRECTORY), "{error}");
         assert!(matches!(error, Error::Io { .. } | Error::Sync { .. }));

@@ -5,6 +5,7 @@
 mod support;
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use proptest::prelude::*;
 use support::*;
@@ -22,6 +23,7 @@ enum Step {
     ShortWrite(usize),
     FailTakingBack,
     FailCreate,
+    Vanish(Vanish),
     Heal,
     Truncate(prop::sample::Index),
     TruncateAll,
@@ -29,6 +31,24 @@ enum Step {
     Reopen,
     PowerCut(u64),
 }
+
+/// What somebody else does to the directory.
+#[derive(Debug, Clone, Copy)]
+enum Vanish {
+    Directory,
+    Parent,
+    Files,
+    Lock,
+    Newest,
+    /// Renamed away, with nothing in its place.
+    Away,
+    /// With a new directory in its place.
+    Swapped,
+    /// What was renamed away is put back, in place of what is there.
+    Back,
+}
+
+const AWAY: &str = "/away";
 
 /// Steps on a disk that works.
 fn sound() -> impl Strategy<Value = Step> {
@@ -54,9 +74,15 @@ fn faulty() -> impl Strategy<Value = Step> {
         1 => (0usize..100).prop_map(Step::ShortWrite),
         1 => Just(Step::FailTakingBack),
         1 => Just(Step::FailCreate),
+        2 => vanish().prop_map(Step::Vanish),
         4 => Just(Step::Heal),
         2 => any::<u64>().prop_map(Step::PowerCut),
     ]
+}
+
+fn vanish() -> impl Strategy<Value = Vanish> {
+    use Vanish::*;
+    prop::sample::select(vec![Directory, Parent, Files, Lock, Newest, Away, Swapped, Back])
 }
 
 /// A record that `append` took.
@@ -68,6 +94,8 @@ struct Taken {
     durable: bool,
     /// It may be read back or not: truncated away, or lost with the power before any sync.
     optional: bool,
+    /// It may be gone without a trace of its number.
+    vanished: bool,
 }
 
 struct Model {
@@ -83,6 +111,8 @@ struct Model {
     sound: bool,
     /// A sync may have failed since the log was opened.
     sync_failed: bool,
+    /// Somebody was at the directory.
+    vanished: bool,
 }
 
 impl Model {
@@ -99,6 +129,7 @@ impl Model {
             count: 0,
             sound: true,
             sync_failed: false,
+            vanished: false,
         }
     }
 
@@ -125,9 +156,10 @@ impl Model {
                 | Step::ShortWrite(_)
                 | Step::FailTakingBack
                 | Step::FailCreate
+                | Step::Vanish(_)
                 | Step::PowerCut(_)
         );
-        self.sync_failed |= matches!(step, Step::FailSync | Step::FailSyncDir);
+        self.sync_failed |= matches!(step, Step::FailSync | Step::FailSyncDir | Step::Vanish(_));
         match step {
             Step::Append(length) => {
                 let payload = payload(self.count, *length);
@@ -136,7 +168,7 @@ impl Model {
                     Ok(position) => {
                         assert!(self.last < position, "positions grow");
                         self.last = position;
-                        self.taken.push(Taken { position, payload, durable: false, optional: false });
+                        self.taken.push(Taken { position, payload, durable: false, optional: false, vanished: false });
                     }
                     Err(error) => assert!(!self.sound, "{error}"),
                 }
@@ -176,6 +208,7 @@ impl Model {
                 self.fs.fail(Op::Remove, 0, ErrorKind::Other);
             }
             Step::FailCreate => self.fs.fail(Op::Create, 0, ErrorKind::Other),
+            Step::Vanish(what) => self.vanish(*what),
             Step::Heal => self.fs.heal(),
             Step::Truncate(index) => {
                 let Some(taken) = self.pick(index) else {
@@ -215,6 +248,10 @@ impl Model {
                 let log = open(&self.fs, self.options.clone());
                 let calls = self.fs.take_calls();
                 assert!(!calls.contains(&Op::Create) && !calls.contains(&Op::Write) && !calls.contains(&Op::SetLen));
+                // A new log cannot know the numbers that were used in a directory that has vanished.
+                if std::mem::take(&mut self.vanished) {
+                    self.last = self.last.min(log.end());
+                }
                 self.log = Some(log);
                 // Opening syncs what it finds, so what is read back may be relied on; but not what an fsync of the earlier
                 // process gave up before it could append it again: no promise was made of that.
@@ -229,15 +266,50 @@ impl Model {
                 self.pending.clear();
                 self.taken.iter_mut().for_each(|taken| taken.optional |= !taken.durable);
                 self.sync_failed = false;
-                let durable = self.taken.iter().filter(|taken| taken.durable).map(|taken| taken.position);
+                let durable =
+                    self.taken.iter().filter(|taken| taken.durable && !taken.vanished).map(|taken| taken.position);
                 self.last = durable.max().unwrap_or(Position::START);
                 self.fs = after;
                 self.log = Some(open(&self.fs, self.options.clone()));
+                self.vanished = false;
             }
         }
     }
 
+    /// Records that are durable may be gone then. The log must keep all others.
+    fn vanish(&mut self, what: Vanish) {
+        let (fs, directory) = (&self.fs, Path::new(DIRECTORY));
+        match what {
+            Vanish::Directory => fs.remove_all(directory),
+            Vanish::Parent => fs.remove_all(Path::new("/data")),
+            Vanish::Files if fs.exists(directory) => {
+                fs.remove_all(directory);
+                fs.make_dir(directory);
+            }
+            Vanish::Lock => fs.remove_all(&directory.join("lock")),
+            Vanish::Newest => fs.segments().last().into_iter().for_each(|number| fs.remove_all(&segment_path(*number))),
+            Vanish::Away if fs.exists(directory) => fs.rename(directory, Path::new(AWAY)),
+            Vanish::Swapped if fs.exists(directory) => {
+                fs.rename(directory, Path::new(AWAY));
+                fs.make_dir(directory);
+            }
+            Vanish::Back if fs.exists(Path::new(AWAY)) => {
+                fs.make_dir(Path::new("/data"));
+                fs.rename(Path::new(AWAY), directory);
+            }
+            _ => {}
+        }
+        self.vanished = true;
+        for taken in self.taken.iter_mut().filter(|taken| taken.durable || taken.optional) {
+            (taken.optional, taken.vanished) = (true, true);
+        }
+    }
+
     fn check(&mut self) {
+        if !self.fs.exists(Path::new(DIRECTORY)) {
+            assert!(!self.sound);
+            return;
+        }
         let read = entries(&self.fs);
         if self.sound {
             let mut expected: Vec<Entry> = self.taken.iter().map(|t| record(t.position, &t.payload)).collect();
@@ -260,12 +332,14 @@ impl Model {
             match self.log().sync() {
                 Ok(durable) => break durable,
                 // One that was begun before has failed; it is settled by now.
-                Err(Error::Sync { .. } | Error::SyncSuperseded { .. }) => {}
+                Err(Error::Sync { .. } | Error::SyncSuperseded { .. } | Error::Vanished { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
         };
         self.acknowledge(durable);
-        let read = payloads(&entries(&self.fs.cut_power(|| false)));
+        let after = self.fs.cut_power(|| false);
+        // Nobody needs a directory for nothing.
+        let read = if after.exists(Path::new(DIRECTORY)) { payloads(&entries(&after)) } else { Vec::new() };
         let mut at = 0;
         for taken in self.taken.iter().filter(|taken| !taken.optional) {
             // A repeat goes back to where the failed sync began, so the order holds for the last of each.

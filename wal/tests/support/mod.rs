@@ -92,7 +92,12 @@ pub fn all(written: &[(Position, Vec<u8>)]) -> Vec<Entry> {
     written.iter().map(|(position, payload)| record(*position, payload)).collect()
 }
 
+/// The payloads among `entries`, as text.
+pub fn texts_of(entries: &[Entry]) -> Vec<String> {
+    payloads(entries).into_iter().map(|payload| String::from_utf8(payload).unwrap()).collect()
+}
+
 /// The payloads that a reader finds.
 pub fn texts(fs: &SimFs) -> Vec<String> {
-    payloads(&entries(fs)).into_iter().map(|payload| String::from_utf8(payload).unwrap()).collect()
+    texts_of(&entries(fs))
 }

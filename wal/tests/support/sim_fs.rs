@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
-use wal::fs::{File, FileSystem, Lock};
+use wal::fs::{Directory, File, FileSystem, Handle, Identity, Lock};
 
 use super::{DIRECTORY, segment_path};
 
@@ -16,8 +16,10 @@ pub enum Op {
     List,
     Create,
     Open,
+    OpenDir,
     Remove,
     SyncDir,
+    Identity,
     Lock,
     Read,
     Write,
@@ -74,9 +76,12 @@ struct State {
     inodes: Vec<Inode>,
     files: BTreeMap<PathBuf, usize>,
     durable_files: BTreeMap<PathBuf, usize>,
-    directories: BTreeSet<PathBuf>,
+    /// With their numbers, of which the smallest that is free is given out, as real file systems do.
+    directories: BTreeMap<PathBuf, u64>,
     durable_directories: BTreeSet<PathBuf>,
-    locked: BTreeSet<PathBuf>,
+    /// The numbers of the directories that are held open.
+    held: Vec<u64>,
+    locked: BTreeSet<usize>,
     faults: Vec<Fault>,
     capacity: Option<usize>,
     /// Left out of listings.
@@ -97,14 +102,28 @@ struct SimFile {
 }
 
 #[derive(Debug)]
+struct SimDirectory {
+    fs: SimFs,
+    number: u64,
+}
+
+impl Drop for SimDirectory {
+    fn drop(&mut self) {
+        let mut state = self.fs.state();
+        let held = state.held.iter().position(|number| *number == self.number);
+        state.held.swap_remove(held.unwrap());
+    }
+}
+
+#[derive(Debug)]
 struct SimLock {
     fs: SimFs,
-    path: PathBuf,
+    inode: usize,
 }
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.fs.state().locked.remove(&self.path);
+        self.fs.state().locked.remove(&self.inode);
     }
 }
 
@@ -119,6 +138,40 @@ impl State {
             ..Self::default()
         })))
     }
+
+    fn make_dir(&mut self, directory: &Path) {
+        let free =
+            |number: &u64| !self.held.contains(number) && !self.directories.values().any(|taken| taken == number);
+        let number = (1..).find(free).unwrap();
+        self.directories.insert(directory.to_owned(), number);
+    }
+
+    /// An error unless it is a directory.
+    fn number(&self, directory: &Path) -> io::Result<u64> {
+        match self.directories.get(directory) {
+            _ if directory == Path::new("/") => Ok(0),
+            Some(number) => Ok(*number),
+            None if directory.ancestors().any(|path| self.files.contains_key(path)) => {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn new_file(&mut self, path: &Path, data: &[u8]) -> usize {
+        self.inodes.push(Inode { data: data.to_vec(), durable: data.to_vec(), dirty: BTreeSet::new() });
+        let inode = self.inodes.len() - 1;
+        self.files.insert(path.to_owned(), inode);
+        inode
+    }
+}
+
+fn of_file(inode: usize) -> Identity {
+    Identity { device: 1, inode: inode as u64 }
+}
+
+fn of_directory(number: u64) -> Identity {
+    Identity { device: 2, inode: number }
 }
 
 impl SimFs {
@@ -191,9 +244,8 @@ impl SimFs {
 
     pub fn segments(&self) -> Vec<u64> {
         let state = self.state();
-        let numbers =
-            state.files.keys().filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".wal")?.parse().ok());
-        numbers.collect()
+        let files = state.files.keys().filter(|path| inside(path, Path::new(DIRECTORY)));
+        files.filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".wal")?.parse().ok()).collect()
     }
 
     pub fn contents(&self, number: u64) -> Vec<u8> {
@@ -203,15 +255,60 @@ impl SimFs {
 
     /// Puts a file on the disk, behind the log's back.
     pub fn put(&self, number: u64, data: &[u8]) {
+        self.put_at(&segment_path(number), data);
+    }
+
+    /// The same for any file; its directory is made.
+    pub fn put_at(&self, path: &Path, data: &[u8]) {
+        self.make_dir(path.parent().unwrap());
         let mut state = self.state();
-        for directory in [Path::new(DIRECTORY), Path::new("/data")] {
-            state.directories.insert(directory.to_owned());
+        let inode = state.new_file(path, data);
+        state.durable_files.insert(path.to_owned(), inode);
+    }
+
+    /// Makes a directory and those above it, behind the log's back.
+    pub fn make_dir(&self, directory: &Path) {
+        let mut state = self.state();
+        for directory in directory.ancestors().filter(|path| *path != Path::new("/")) {
+            if !state.directories.contains_key(directory) {
+                state.make_dir(directory);
+            }
             state.durable_directories.insert(directory.to_owned());
         }
-        state.inodes.push(Inode { data: data.to_vec(), durable: data.to_vec(), dirty: BTreeSet::new() });
-        let inode = state.inodes.len() - 1;
-        state.files.insert(segment_path(number), inode);
-        state.durable_files.insert(segment_path(number), inode);
+    }
+
+    /// Removes a file or a directory with all that is in there, behind the log's back.
+    pub fn remove_all(&self, path: &Path) {
+        let mut state = self.state();
+        state.files.retain(|other, _| !other.starts_with(path));
+        state.durable_files.retain(|other, _| !other.starts_with(path));
+        state.directories.retain(|other, _| !other.starts_with(path));
+        state.durable_directories.retain(|other| !other.starts_with(path));
+    }
+
+    /// Renames a directory, behind the log's back. What is in the place of the new name is removed.
+    pub fn rename(&self, from: &Path, to: &Path) {
+        fn renamed<T>(map: &mut BTreeMap<PathBuf, T>, from: &Path, to: &Path) {
+            let all = std::mem::take(map).into_iter();
+            map.extend(all.map(|(path, value)| match path.strip_prefix(from) {
+                Ok(below) if below.as_os_str().is_empty() => (to.to_owned(), value),
+                Ok(below) => (to.join(below), value),
+                Err(_) => (path, value),
+            }));
+        }
+        self.remove_all(to);
+        let mut state = self.state();
+        renamed(&mut state.files, from, to);
+        renamed(&mut state.durable_files, from, to);
+        renamed(&mut state.directories, from, to);
+        if state.durable_directories.remove(from) {
+            state.durable_directories.insert(to.to_owned());
+        }
+    }
+
+    pub fn exists(&self, path: &Path) -> bool {
+        let state = self.state();
+        state.files.contains_key(path) || state.directories.contains_key(path)
     }
 
     /// A listing leaves it out, as one may while files are created and removed.
@@ -238,8 +335,8 @@ impl SimFs {
     /// What the disk holds after a power cut now: what was synced, and of the rest whatever `keep` says.
     pub fn cut_power(&self, mut keep: impl FnMut() -> bool) -> Self {
         let state = self.state();
-        let mut directories = state.durable_directories.clone();
-        directories.extend(state.directories.difference(&state.durable_directories).filter(|_| keep()).cloned());
+        let mut directories = state.directories.clone();
+        directories.retain(|path, _| state.durable_directories.contains(path) || keep());
         let mut files = BTreeMap::new();
         for (path, inode) in &state.durable_files {
             // A removal that was not synced may not have happened.
@@ -252,7 +349,7 @@ impl SimFs {
                 files.insert(path.clone(), *inode);
             }
         }
-        files.retain(|path, _| path.ancestors().skip(1).all(|d| d == Path::new("/") || directories.contains(d)));
+        files.retain(|path, _| path.ancestors().skip(1).all(|d| d == Path::new("/") || directories.contains_key(d)));
 
         let survive = |inode: &Inode, keep: &mut dyn FnMut() -> bool| {
             let mut data = inode.durable.clone();
@@ -277,7 +374,7 @@ impl SimFs {
             inodes,
             durable_files: files.clone(),
             files,
-            durable_directories: directories.clone(),
+            durable_directories: directories.keys().cloned().collect(),
             directories,
             ..State::default()
         })))
@@ -357,21 +454,18 @@ impl FileSystem for SimFs {
         self.enter(Op::CreateDir)?;
         let mut state = self.state();
         let parent = directory.parent().ok_or(io::ErrorKind::AlreadyExists)?;
-        if state.files.contains_key(directory) {
+        state.number(parent)?;
+        if state.files.contains_key(directory) || state.directories.contains_key(directory) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if parent != Path::new("/") && !state.directories.contains(parent) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        if state.directories.insert(directory.to_owned()) { Ok(()) } else { Err(io::ErrorKind::AlreadyExists.into()) }
+        state.make_dir(directory);
+        Ok(())
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<(String, u64)>> {
         self.enter(Op::List)?;
         let state = self.state();
-        if !state.directories.contains(directory) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        state.number(directory)?;
         let files =
             state.files.iter().filter(|(path, _)| inside(path, directory) && state.hidden.as_ref() != Some(path));
         let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -384,12 +478,8 @@ impl FileSystem for SimFs {
         if state.files.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if !state.directories.contains(path.parent().unwrap()) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        state.inodes.push(Inode::default());
-        let inode = state.inodes.len() - 1;
-        state.files.insert(path.to_owned(), inode);
+        state.number(path.parent().unwrap())?;
+        let inode = state.new_file(path, b"");
         Ok(Arc::new(SimFile { fs: self.clone(), inode }))
     }
 
@@ -404,23 +494,71 @@ impl FileSystem for SimFs {
         self.state().files.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        self.enter(Op::SyncDir)?;
-        let mut state = self.state();
-        let State { files, durable_files, directories, durable_directories, .. } = &mut *state;
-        durable_files.retain(|path, _| !inside(path, directory));
-        durable_files.extend(files.iter().filter(|(p, _)| inside(p, directory)).map(|(p, i)| (p.clone(), *i)));
-        durable_directories.retain(|path| !inside(path, directory));
-        durable_directories.extend(directories.iter().filter(|path| inside(path, directory)).cloned());
-        Ok(())
+    fn open_dir(&self, directory: &Path) -> io::Result<Arc<dyn Directory>> {
+        self.enter(Op::OpenDir)?;
+        let number = self.state().number(directory)?;
+        self.state().held.push(number);
+        Ok(Arc::new(SimDirectory { fs: self.clone(), number }))
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Identity> {
+        self.enter(Op::Identity)?;
+        let state = self.state();
+        match state.files.get(path) {
+            Some(inode) => Ok(of_file(*inode)),
+            None => state.number(path).map(of_directory),
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         self.enter(Op::Lock)?;
-        if !self.state().locked.insert(path.to_owned()) {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(SimLock { fs: self.clone(), path: path.to_owned() })))
+        let mut state = self.state();
+        state.number(path.parent().unwrap())?;
+        let inode = match state.files.get(path) {
+            Some(inode) => *inode,
+            None => state.new_file(path, b""),
+        };
+        let free = state.locked.insert(inode);
+        Ok(free.then(|| Arc::new(SimLock { fs: self.clone(), inode }) as Lock))
+    }
+}
+
+impl Handle for SimLock {
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(of_file(self.inode))
+    }
+}
+
+impl Handle for SimDirectory {
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(of_directory(self.number))
+    }
+}
+
+impl Directory for SimDirectory {
+    fn sync(&self) -> io::Result<()> {
+        self.fs.enter(Op::SyncDir)?;
+        let mut state = self.fs.state();
+        let mut named = state.directories.iter().filter(|(_, number)| **number == self.number);
+        let directory = match named.next() {
+            _ if self.number == 0 => PathBuf::from("/"),
+            Some((path, _)) => path.clone(),
+            // Removed: that goes well, too.
+            None => return Ok(()),
+        };
+        let directory = directory.as_path();
+        let State { files, durable_files, directories, durable_directories, .. } = &mut *state;
+        durable_files.retain(|path, _| !inside(path, directory));
+        durable_files.extend(files.iter().filter(|(p, _)| inside(p, directory)).map(|(p, i)| (p.clone(), *i)));
+        durable_directories.retain(|path| !inside(path, directory));
+        durable_directories.extend(directories.keys().filter(|path| inside(path, directory)).cloned());
+        Ok(())
+    }
+}
+
+impl Handle for SimFile {
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(of_file(self.inode))
     }
 }
 

@@ -4,11 +4,13 @@
 //! keeps records that were not delivered; commit the snapshot, for partitions still owned. A commit that fails is repeated
 //! with the next.
 
+mod commit;
+mod observe;
+
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use prometheus_client::metrics::gauge::Gauge;
 use rdkafka::error::KafkaError;
@@ -17,7 +19,9 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config};
+use self::commit::{Syncing, within};
+use self::observe::{LAG_INTERVAL, Observation};
+use crate::config::Config;
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Backoff, Capacity, Client, ClientError, Delivery, Receiver, Verdict};
 use crate::exemplars::Exemplars;
@@ -27,9 +31,6 @@ use crate::lane::{Bounds, Budget, Lane};
 use crate::metrics::{PartitionLabels, PipelineMetrics, ReasonLabel};
 use crate::record::Limits;
 use crate::status::{Severity, Status};
-
-/// How often the ends of the partitions are asked for, and so how old the lag may be.
-const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What all pipelines share.
 #[derive(Clone)]
@@ -106,40 +107,11 @@ impl Running {
     }
 }
 
-/// A lane that has settled what is not committed yet.
-struct Uncommitted {
-    partition: TopicPartition,
-    offsets: Arc<Mutex<Offsets>>,
-    committed: Option<i64>,
-}
-
-impl Uncommitted {
-    /// What may be committed, if there is anything, when the log holds all exemplars up to `logged`.
-    fn position(self, logged: u64) -> Option<(TopicPartition, i64)> {
-        let watermark = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).watermark(logged);
-        let position = watermark.filter(|watermark| self.committed != Some(*watermark))?;
-        Some((self.partition, position))
-    }
-}
-
 /// Partitions that a rebalance takes away, while their lanes end.
 struct Leaving {
     partitions: Vec<TopicPartition>,
     running: HashSet<TopicPartition>,
     deadline: tokio::time::Instant,
-}
-
-/// Positions on their way: synced to disk, or not.
-type Syncing = Pin<Box<dyn Future<Output = Result<Positions, wal::Error>> + Send>>;
-
-type Observation = tokio::task::JoinHandle<(Observer, Result<Observed, KafkaError>)>;
-
-/// What an [`Observer`] has seen.
-struct Observed {
-    ends: HashMap<TopicPartition, i64>,
-    beginnings: HashMap<TopicPartition, i64>,
-    /// Whether there is anything to read at all, if that was asked.
-    topics_exist: Option<bool>,
 }
 
 impl Pipeline {
@@ -216,62 +188,10 @@ impl Pipeline {
         format!("kafka/{}/group", self.name)
     }
 
-    fn broker_component(&self) -> String {
-        format!("kafka/{}/brokers", self.name)
-    }
-
-    fn topics_component(&self) -> String {
-        format!("kafka/{}/topics", self.name)
-    }
-
     fn report_group(&self, what: &str) {
         let problem = self.problem.as_ref().map_or(String::new(), |problem| format!(": {problem}"));
         let message = format!("{what} {}{problem}", self.group_id);
         self.shared.status.report(&self.group_component(), Severity::Failing, message);
-    }
-
-    fn report_brokers(&self, error: &KafkaError) {
-        let message = format!(
-            "no answer from the brokers at {}; check kafka.brokers and kafka.properties: {error}",
-            self.shared.config.kafka.brokers
-        );
-        self.shared.status.report(&self.broker_component(), Severity::Failing, message);
-    }
-
-    fn report_topics(&self, exist: bool) {
-        let topics = self.shared.config.kafka.topics.join(", ");
-        match exist {
-            true => self.shared.status.recover(&self.topics_component()),
-            false => self.shared.status.report(
-                &self.topics_component(),
-                Severity::Failing,
-                format!("no topic exists, or may be read, of those in kafka.topics: {topics}"),
-            ),
-        }
-    }
-
-    /// Asks how many partitions there are, as often as it takes; `None` if told to stop before anybody answers.
-    async fn first_look(&self, mut observer: Observer, stop: &CancellationToken) -> Option<(Observer, usize)> {
-        loop {
-            let topics = self.shared.config.kafka.topics.clone();
-            let look = tokio::task::spawn_blocking(move || {
-                let partitions = observer.partitions(&topics);
-                (observer, partitions)
-            });
-            let (returned, partitions) = tokio::select! {
-                () = stop.cancelled() => return None,
-                look = look => look.expect("asking does not panic"),
-            };
-            observer = returned;
-            match partitions {
-                Ok(partitions) => {
-                    self.shared.status.recover(&self.broker_component());
-                    self.report_topics(!partitions.is_empty());
-                    return Some((observer, partitions.len()));
-                }
-                Err(error) => self.report_brokers(&error),
-            }
-        }
     }
 
     /// The pipeline's whole life between joining the group and draining.
@@ -468,98 +388,6 @@ impl Pipeline {
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
 
-    /// Lanes that have settled what is not committed yet.
-    fn uncommitted(&self, which: impl Fn(&TopicPartition) -> bool) -> Vec<Uncommitted> {
-        let lanes = self.lanes.iter().filter(|(partition, lane)| which(partition) && !lane.is_committed());
-        let uncommitted = lanes.map(|(partition, lane)| Uncommitted {
-            partition: partition.clone(),
-            offsets: Arc::clone(&lane.offsets),
-            committed: lane.committed,
-        });
-        uncommitted.collect()
-    }
-
-    /// Makes durable what must be before anything of this is committed; what may be committed then.
-    fn synced(&self, uncommitted: Vec<Uncommitted>) -> Syncing {
-        let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
-        let dead_letters = self.shared.dead_letters.clone();
-        Box::pin(async move {
-            let logged = match exemplars {
-                Some(exemplars) => exemplars.sync().await,
-                None => u64::MAX,
-            };
-            // After the log and before the spool: a dead letter is in the spool before its offset is settled.
-            let positions = uncommitted.into_iter().filter_map(|lane| lane.position(logged)).collect();
-            dead_letters.sync().await.map(|()| positions)
-        })
-    }
-
-    /// Begins to sync what must be on disk before watermarks are committed.
-    fn begin_commit(&mut self) -> Option<Syncing> {
-        let uncommitted = self.uncommitted(|_| true);
-        if uncommitted.is_empty() {
-            self.uncommitted_since = None;
-            return None;
-        }
-        self.uncommitted_since.get_or_insert_with(Instant::now);
-        Some(self.synced(uncommitted))
-    }
-
-    fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
-        // Why it failed has been reported; the next interval tries again.
-        let Ok(mut positions) = synced else { return };
-        positions.retain(|(partition, _)| self.lanes.contains_key(partition));
-        if !positions.is_empty() {
-            self.committing = true;
-            consumer.send(Command::Commit(positions));
-        }
-    }
-
-    fn observe(&self, observer: Observer) -> Observation {
-        let (mut partitions, mut unknown) = (Vec::new(), Vec::new());
-        for (partition, lane) in &self.lanes {
-            partitions.push(partition.clone());
-            if lane.beginning.is_none() {
-                unknown.push(partition.clone());
-            }
-        }
-        let topics = self.shared.config.kafka.topics.clone();
-        tokio::task::spawn_blocking(move || {
-            let observe = || {
-                let topics_exist = match partitions.is_empty() {
-                    true => Some(!observer.partitions(&topics)?.is_empty()),
-                    false => None,
-                };
-                let beginnings = if unknown.is_empty() { HashMap::new() } else { observer.beginnings(&unknown)? };
-                Ok(Observed { ends: observer.ends(&partitions)?, beginnings, topics_exist })
-            };
-            let observed = observe();
-            (observer, observed)
-        })
-    }
-
-    fn observed(&mut self, observed: Result<Observed, KafkaError>) {
-        let observed = match observed {
-            Ok(observed) => observed,
-            Err(error) => return self.report_brokers(&error),
-        };
-        self.shared.status.recover(&self.broker_component());
-        self.report_topics(observed.topics_exist.unwrap_or(true));
-        self.ends.extend(observed.ends);
-        for (partition, beginning) in observed.beginnings {
-            if let Some(lane) = self.lanes.get_mut(&partition) {
-                lane.beginning = Some(beginning);
-            }
-        }
-        for (partition, lane) in &self.lanes {
-            let position = lane.offsets().position().or(lane.beginning);
-            if let (Some(end), Some(position)) = (self.ends.get(partition), position) {
-                let lag = self.metrics.lag.get_or_create(&PartitionLabels::from(partition));
-                lag.set((end - position).max(0));
-            }
-        }
-    }
-
     /// Stops all lanes, waits for their requests in flight, commits and leaves the group.
     async fn close(mut self, consumer: Consumer) {
         for lane in self.lanes.values() {
@@ -617,15 +445,6 @@ async fn until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// What may be committed, if a disk that stands still does not take too long over it; nothing otherwise, and it will be
-/// read again.
-async fn within(limit: config::Duration, syncing: Syncing) -> Positions {
-    match tokio::time::timeout(limit.get(), syncing).await {
-        Ok(Ok(positions)) => positions,
-        Ok(Err(_)) | Err(_) => Positions::new(),
     }
 }
 

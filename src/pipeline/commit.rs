@@ -1,0 +1,87 @@
+//! What may be committed, and what must be on disk before.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::Pipeline;
+use crate::config;
+use crate::kafka::{Command, Consumer, Offsets, Positions, TopicPartition};
+
+/// A lane that has settled what is not committed yet.
+pub(super) struct Uncommitted {
+    partition: TopicPartition,
+    offsets: Arc<Mutex<Offsets>>,
+    committed: Option<i64>,
+}
+
+impl Uncommitted {
+    /// What may be committed, if there is anything, when the log holds all exemplars up to `logged`.
+    fn position(self, logged: u64) -> Option<(TopicPartition, i64)> {
+        let watermark = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).watermark(logged);
+        let position = watermark.filter(|watermark| self.committed != Some(*watermark))?;
+        Some((self.partition, position))
+    }
+}
+
+/// Positions on their way: synced to disk, or not.
+pub(super) type Syncing = Pin<Box<dyn Future<Output = Result<Positions, wal::Error>> + Send>>;
+
+impl Pipeline {
+    /// Lanes that have settled what is not committed yet.
+    pub(super) fn uncommitted(&self, which: impl Fn(&TopicPartition) -> bool) -> Vec<Uncommitted> {
+        let lanes = self.lanes.iter().filter(|(partition, lane)| which(partition) && !lane.is_committed());
+        let uncommitted = lanes.map(|(partition, lane)| Uncommitted {
+            partition: partition.clone(),
+            offsets: Arc::clone(&lane.offsets),
+            committed: lane.committed,
+        });
+        uncommitted.collect()
+    }
+
+    /// Makes durable what must be before anything of this is committed; what may be committed then.
+    pub(super) fn synced(&self, uncommitted: Vec<Uncommitted>) -> Syncing {
+        let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
+        let dead_letters = self.shared.dead_letters.clone();
+        Box::pin(async move {
+            let logged = match exemplars {
+                Some(exemplars) => exemplars.sync().await,
+                None => u64::MAX,
+            };
+            // After the log and before the spool: a dead letter is in the spool before its offset is settled.
+            let positions = uncommitted.into_iter().filter_map(|lane| lane.position(logged)).collect();
+            dead_letters.sync().await.map(|()| positions)
+        })
+    }
+
+    /// Begins to sync what must be on disk before watermarks are committed.
+    pub(super) fn begin_commit(&mut self) -> Option<Syncing> {
+        let uncommitted = self.uncommitted(|_| true);
+        if uncommitted.is_empty() {
+            self.uncommitted_since = None;
+            return None;
+        }
+        self.uncommitted_since.get_or_insert_with(Instant::now);
+        Some(self.synced(uncommitted))
+    }
+
+    pub(super) fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
+        // Why it failed has been reported; the next interval tries again.
+        let Ok(mut positions) = synced else { return };
+        positions.retain(|(partition, _)| self.lanes.contains_key(partition));
+        if !positions.is_empty() {
+            self.committing = true;
+            consumer.send(Command::Commit(positions));
+        }
+    }
+}
+
+/// What may be committed, if a disk that stands still does not take too long over it; nothing otherwise, and it will be
+/// read again.
+pub(super) async fn within(limit: config::Duration, syncing: Syncing) -> Positions {
+    match tokio::time::timeout(limit.get(), syncing).await {
+        Ok(Ok(positions)) => positions,
+        Ok(Err(_)) | Err(_) => Positions::new(),
+    }
+}

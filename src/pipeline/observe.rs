@@ -1,0 +1,129 @@
+//! What a second client sees of the brokers: whether they are there, how long the partitions are, and so the lag.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use tokio_util::sync::CancellationToken;
+
+use super::Pipeline;
+use crate::kafka::TopicPartition;
+use crate::kafka::client::Observer;
+use crate::metrics::PartitionLabels;
+use crate::status::Severity;
+
+/// How often the ends of the partitions are asked for, and so how old the lag may be.
+pub(super) const LAG_INTERVAL: Duration = Duration::from_secs(2);
+
+pub(super) type Observation = tokio::task::JoinHandle<(Observer, Result<Observed, KafkaError>)>;
+
+/// What an [`Observer`] has seen.
+pub(super) struct Observed {
+    ends: HashMap<TopicPartition, i64>,
+    beginnings: HashMap<TopicPartition, i64>,
+    /// Whether there is anything to read at all, if that was asked.
+    topics_exist: Option<bool>,
+}
+
+impl Pipeline {
+    fn broker_component(&self) -> String {
+        format!("kafka/{}/brokers", self.name)
+    }
+
+    fn topics_component(&self) -> String {
+        format!("kafka/{}/topics", self.name)
+    }
+
+    fn report_brokers(&self, error: &KafkaError) {
+        let message = format!(
+            "no answer from the brokers at {}; check kafka.brokers and kafka.properties: {error}",
+            self.shared.config.kafka.brokers
+        );
+        self.shared.status.report(&self.broker_component(), Severity::Failing, message);
+    }
+
+    fn report_topics(&self, exist: bool) {
+        let topics = self.shared.config.kafka.topics.join(", ");
+        match exist {
+            true => self.shared.status.recover(&self.topics_component()),
+            false => self.shared.status.report(
+                &self.topics_component(),
+                Severity::Failing,
+                format!("no topic exists, or may be read, of those in kafka.topics: {topics}"),
+            ),
+        }
+    }
+
+    /// Asks how many partitions there are, as often as it takes; `None` if told to stop before anybody answers.
+    pub(super) async fn first_look(
+        &self,
+        mut observer: Observer,
+        stop: &CancellationToken,
+    ) -> Option<(Observer, usize)> {
+        loop {
+            let topics = self.shared.config.kafka.topics.clone();
+            let look = tokio::task::spawn_blocking(move || {
+                let partitions = observer.partitions(&topics);
+                (observer, partitions)
+            });
+            let (returned, partitions) = tokio::select! {
+                () = stop.cancelled() => return None,
+                look = look => look.expect("asking does not panic"),
+            };
+            observer = returned;
+            match partitions {
+                Ok(partitions) => {
+                    self.shared.status.recover(&self.broker_component());
+                    self.report_topics(!partitions.is_empty());
+                    return Some((observer, partitions.len()));
+                }
+                Err(error) => self.report_brokers(&error),
+            }
+        }
+    }
+
+    pub(super) fn observe(&self, observer: Observer) -> Observation {
+        let (mut partitions, mut unknown) = (Vec::new(), Vec::new());
+        for (partition, lane) in &self.lanes {
+            partitions.push(partition.clone());
+            if lane.beginning.is_none() {
+                unknown.push(partition.clone());
+            }
+        }
+        let topics = self.shared.config.kafka.topics.clone();
+        tokio::task::spawn_blocking(move || {
+            let observe = || {
+                let topics_exist = match partitions.is_empty() {
+                    true => Some(!observer.partitions(&topics)?.is_empty()),
+                    false => None,
+                };
+                let beginnings = if unknown.is_empty() { HashMap::new() } else { observer.beginnings(&unknown)? };
+                Ok(Observed { ends: observer.ends(&partitions)?, beginnings, topics_exist })
+            };
+            let observed = observe();
+            (observer, observed)
+        })
+    }
+
+    pub(super) fn observed(&mut self, observed: Result<Observed, KafkaError>) {
+        let observed = match observed {
+            Ok(observed) => observed,
+            Err(error) => return self.report_brokers(&error),
+        };
+        self.shared.status.recover(&self.broker_component());
+        self.report_topics(observed.topics_exist.unwrap_or(true));
+        self.ends.extend(observed.ends);
+        for (partition, beginning) in observed.beginnings {
+            if let Some(lane) = self.lanes.get_mut(&partition) {
+                lane.beginning = Some(beginning);
+            }
+        }
+        for (partition, lane) in &self.lanes {
+            let position = lane.offsets().position().or(lane.beginning);
+            if let (Some(end), Some(position)) = (self.ends.get(partition), position) {
+                let lag = self.metrics.lag.get_or_create(&PartitionLabels::from(partition));
+                lag.set((end - position).max(0));
+            }
+        }
+    }
+}
