@@ -208,41 +208,43 @@ impl LogWriter {
 
     fn write(&mut self, sequence: u64, sync: bool) -> Result<(), wal::Error> {
         let oldest = self.store.oldest();
-        let mut appended = Ok(());
+        let appended = self.append_pending(oldest);
+        // Also when not everything could be appended: what could be may be committed.
+        let synced = if sync { self.sync(sequence) } else { Ok(()) };
+        // And also then: a disk that is full may be so because of what the ring has evicted meanwhile.
+        self.remove_evicted(oldest);
+        synced.and(appended)
+    }
+
+    fn append_pending(&mut self, oldest: u64) -> Result<(), wal::Error> {
         while let Some(chunk) = self.progress.pending.front() {
             if chunk.arrival > oldest {
-                match append(&mut self.log, &mut self.segments, chunk, &self.metrics) {
-                    Ok(position) => self.segments.note(position, chunk.arrival),
-                    Err(error) => {
-                        appended = Err(error);
-                        break;
-                    }
-                }
+                let position = append(&mut self.log, &mut self.segments, chunk, &self.metrics)?;
+                self.segments.note(position, chunk.arrival);
                 self.progress.unsynced += chunk.exemplars;
             }
             self.progress.appended = chunk.sequence;
             self.progress.pending.pop_front();
         }
-        if sync {
-            // Also when not everything could be appended: what could be may be committed.
-            let started = Instant::now();
-            self.log.sync()?;
-            self.metrics.fsync_duration.observe(started.elapsed());
-            let all = self.progress.pending.is_empty();
-            let durable = if all { sequence } else { self.progress.appended };
-            self.progress.durable = durable.max(self.progress.durable);
-            self.progress.unsynced = 0;
-        }
-        appended?;
-        self.remove_evicted(oldest);
+        Ok(())
+    }
+
+    fn sync(&mut self, sequence: u64) -> Result<(), wal::Error> {
+        let started = Instant::now();
+        self.log.sync()?;
+        self.metrics.fsync_duration.observe(started.elapsed());
+        let all = self.progress.pending.is_empty();
+        let durable = if all { sequence } else { self.progress.appended };
+        self.progress.durable = durable.max(self.progress.durable);
+        self.progress.unsynced = 0;
         Ok(())
     }
 
     /// Removes segments with nothing in them that the ring still holds.
     fn remove_evicted(&mut self, oldest: u64) {
         let needed = self.segments.needed_from(oldest).filter(|needed| needed.segment > self.log.start().segment);
-        let Some(needed) = needed else { return };
-        match self.log.truncate_before(needed) {
+        // If there is none, whatever was the matter is over.
+        match needed.map_or(Ok(0), |needed| self.log.truncate_before(needed)) {
             Ok(_) => self.status.recover(REMOVE_COMPONENT),
             Err(error) => {
                 let message = format!("old segments of the log cannot be removed: {}", crate::error_chain(&error));
