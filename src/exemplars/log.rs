@@ -134,13 +134,18 @@ impl Segments {
         self.0.front().map(|(segment, _)| Position::new(*segment, 0))
     }
 
-    /// Gives up the oldest segment for want of room; where the log begins then. `None` if there is no other.
-    fn give_up_oldest(&mut self) -> Option<Position> {
-        if self.0.len() < 2 {
-            return None;
-        }
-        self.0.pop_front();
-        self.0.front().map(|(segment, _)| Position::new(*segment, 0))
+    /// Where the log would begin without its oldest segment. `None` if there is no other.
+    fn without_oldest(&self, log: &wal::Log) -> Option<Position> {
+        let (start, end) = (log.start().segment, log.end().segment);
+        // What was appended again after a failed sync is in segments that are not noted.
+        let noted = self.0.iter().map(|(segment, _)| *segment);
+        let next = noted.chain([end]).find(|segment| *segment > start)?;
+        Some(Position::new(next, 0))
+    }
+
+    /// The log begins here now.
+    fn begin_at(&mut self, start: Position) {
+        self.0.retain(|(segment, _)| *segment >= start.segment);
     }
 }
 
@@ -331,8 +336,10 @@ fn append(
         match log.append(&chunk.bytes) {
             Err(wal::Error::TooMuchUnsynced { .. }) => drop(log.sync()?),
             Err(error @ wal::Error::Full { .. }) => {
-                let Some(start) = segments.give_up_oldest() else { return Err(error) };
+                let Some(start) = segments.without_oldest(log) else { return Err(error) };
+                // Only what is really gone is given up: while nothing can be removed, this is tried again and again.
                 log.truncate_before(start)?;
+                segments.begin_at(start);
                 metrics.wal_given_up.inc();
                 tracing::warn!(
                     "the log has reached wal.max_bytes; exemplars in its oldest segment are in memory only from now on"
