@@ -46,25 +46,36 @@ impl Writer {
     }
 
     fn insert(&mut self, taken: &Taken) {
-        let mut all = taken.series().peekable();
+        let mut all = taken.series();
         let mut series = Series::default();
-        while all.peek().is_some() {
+        // How many exemplars of the series at hand are done: one series may have as many as a record has room for.
+        let mut done = 0;
+        let mut more = true;
+        while more {
             let (mut accepted, mut burst) = (0, 0);
             let mut ring = self.store.writer(now());
-            while burst < BURST
-                && self.chunk.len() < self.chunk_bytes
-                && let Some(bytes) = all.next()
-            {
-                self.metrics.refused("not_utf8", series.read(bytes));
-                burst += 1 + series.exemplars().len();
+            while burst < BURST && self.chunk.len() < self.chunk_bytes {
+                if done == series.exemplars().len() {
+                    let Some(bytes) = all.next() else {
+                        more = false;
+                        break;
+                    };
+                    self.metrics.refused("not_utf8", series.read(bytes));
+                    done = 0;
+                    burst += 1;
+                }
                 let mut place = match ring.series(series.labels()) {
                     Ok(place) => place,
                     Err(refusal) => {
                         self.metrics.refused(refusal.reason(), series.exemplars().len());
+                        done = series.exemplars().len();
                         continue;
                     }
                 };
-                for exemplar in series.exemplars() {
+                for exemplar in series.exemplars_from(done) {
+                    if burst >= BURST || self.chunk.len() >= self.chunk_bytes {
+                        break;
+                    }
                     match place.insert(exemplar.labels, exemplar.timestamp, exemplar.value) {
                         Ok(()) => {
                             accepted += 1;
@@ -72,6 +83,7 @@ impl Writer {
                         }
                         Err(refusal) => self.metrics.refused(refusal.reason(), 1),
                     }
+                    (done, burst) = (done + 1, burst + 1);
                 }
             }
             drop(ring);
