@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use wal::Position;
 
 use super::chunk::Encoder;
-use super::queue::Queue;
+use super::queue::{Hold, Queue};
 use super::store::{Label, Store};
 use crate::config;
 use crate::metrics::ExemplarMetrics;
@@ -26,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What its trouble is reported under.
 const COMPONENT: &str = "wal";
 const REMOVE_COMPONENT: &str = "wal/remove";
+/// A sync takes long.
+pub(super) const STALLED_COMPONENT: &str = "wal/sync";
 
 /// Exemplars on their way into the log.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ struct Waiting {
     /// Everything up to this sequence number has been handed over.
     sequence: u64,
     closed: bool,
+    /// Exemplars that the log's thread has taken from here, and that are not durable as far as it has told.
+    taken: usize,
 }
 
 impl Logger {
@@ -69,16 +73,28 @@ impl Logger {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a chunk over.
-    pub(super) fn append(&self, chunk: Chunk) {
-        self.lock().chunks.push_back(chunk);
+    /// Hands a chunk over. Those go that the ring has evicted: if the log's thread waits for the disk, nobody else takes
+    /// them away. The sequence numbers of later ones stand for theirs.
+    pub(super) fn append(&self, chunk: Chunk, oldest: u64) {
+        let mut waiting = self.lock();
+        while waiting.chunks.pop_front_if(|chunk| chunk.arrival <= oldest).is_some() {}
+        waiting.chunks.push_back(chunk);
+        drop(waiting);
         self.arrived.notify_one();
+    }
+
+    /// How many exemplars only memory holds, also while the log's thread waits for the disk.
+    pub(super) fn unlogged(&self) -> usize {
+        let waiting = self.lock();
+        waiting.taken + waiting.chunks.iter().map(|chunk| chunk.exemplars).sum::<usize>()
     }
 
     /// Asks for a sync of all that was handed over, which is everything up to `sequence`.
     pub(super) fn sync(&self, sequence: u64, answer: oneshot::Sender<u64>) {
         let mut waiting = self.lock();
         waiting.sequence = sequence;
+        // While the log's thread waits for the disk, nobody else takes those away that gave up.
+        waiting.syncs.retain(|answer| !answer.is_closed());
         waiting.syncs.push(answer);
         drop(waiting);
         self.arrived.notify_one();
@@ -93,22 +109,20 @@ impl Logger {
         self.arrived.notify_one();
     }
 
-    /// Waits until there is something to do, or until `timeout`.
-    fn next(&self, timeout: Option<Duration>) -> Waiting {
+    /// Waits until there is something to do, or until `timeout`. So many exemplars that were taken before are not durable.
+    fn next(&self, timeout: Option<Duration>, unlogged: usize) -> Waiting {
         let mut waiting = self.lock();
+        waiting.taken = unlogged;
         if waiting.chunks.is_empty() && waiting.syncs.is_empty() && !waiting.closed {
             waiting = match timeout {
                 None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
                 Some(timeout) => self.arrived.wait_timeout(waiting, timeout).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
-        let Waiting { sequence, closed, .. } = *waiting;
-        Waiting {
-            chunks: std::mem::take(&mut waiting.chunks),
-            syncs: std::mem::take(&mut waiting.syncs),
-            sequence,
-            closed,
-        }
+        let chunks = std::mem::take(&mut waiting.chunks);
+        waiting.taken += chunks.iter().map(|chunk| chunk.exemplars).sum::<usize>();
+        let Waiting { sequence, closed, taken, .. } = *waiting;
+        Waiting { chunks, syncs: std::mem::take(&mut waiting.syncs), sequence, closed, taken }
     }
 }
 
@@ -184,7 +198,7 @@ impl LogWriter {
     pub(super) fn run(mut self) {
         loop {
             let retry = self.progress.failing_since.map(|_| RETRY);
-            let Waiting { chunks, syncs, sequence, closed } = self.logger.next(retry);
+            let Waiting { chunks, syncs, sequence, closed, .. } = self.logger.next(retry, self.unlogged());
             self.progress.pending.extend(chunks);
             let wanted = !syncs.is_empty() || closed || retry.is_some();
             match self.write(sequence, wanted) {
@@ -201,6 +215,7 @@ impl LogWriter {
                 let patience = self.config.max_uncommitted;
                 !self.config.required && !patience.is_zero() && since.elapsed() >= patience.get()
             });
+            self.moved();
             for answer in syncs {
                 // Nobody listens any more after a time-out.
                 let _gone = answer.send(if given_up { sequence } else { self.progress.durable });
@@ -288,18 +303,29 @@ impl LogWriter {
         self.progress.unsynced = 0;
     }
 
+    /// How many exemplars are not durable.
+    fn unlogged(&self) -> usize {
+        self.progress.pending.iter().map(|chunk| chunk.exemplars).sum::<usize>() + self.progress.unsynced
+    }
+
     fn report(&self) {
-        let pending: usize = self.progress.pending.iter().map(|chunk| chunk.exemplars).sum();
-        self.metrics.unlogged.set((pending + self.progress.unsynced) as i64);
+        self.metrics.unlogged.set(self.unlogged() as i64);
         self.metrics.wal_size.set(self.log.size() as i64);
         self.metrics.wal_segments.set(self.log.segments() as i64);
     }
 
     fn recovered(&mut self) {
         if self.progress.failing_since.take().is_some() {
-            self.queue.hold(false);
             self.status.recover(COMPONENT);
+            self.queue.let_go(Hold::Failed);
         }
+    }
+
+    /// The disk has answered, whatever it was. Whoever has reported that it stands still may have gone.
+    fn moved(&self) {
+        self.queue.answered();
+        self.status.recover(STALLED_COMPONENT);
+        self.queue.let_go(Hold::Stalled);
     }
 
     fn failed(&mut self, error: &wal::Error) {
@@ -308,7 +334,7 @@ impl LogWriter {
         let error = crate::error_chain(error);
         let patience = self.config.max_uncommitted;
         let message = if self.config.required {
-            self.queue.hold(true);
+            self.queue.hold(Hold::Failed);
             format!("exemplars cannot be logged, and wal.required holds consumption: {error}")
         } else if patience.is_zero() || since.elapsed() < patience.get() {
             format!(

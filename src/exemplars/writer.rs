@@ -97,7 +97,8 @@ impl Writer {
     /// Passes the chunk on to the log. In the middle of what was taken, its sequence number is that of what came before.
     fn hand_over(&mut self) {
         if !self.chunk.is_empty() {
-            self.logger.append(Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence));
+            let chunk = Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence);
+            self.logger.append(chunk, self.store.oldest());
         }
     }
 }

@@ -242,6 +242,7 @@ async fn a_disk_that_stands_still_is_told_and_holds_up_nobody_for_longer_than_sa
     let short = Duration::from_secs(2);
     assert!(tokio::time::timeout(short, kept.exemplars.sync()).await.is_err());
     assert!(kept.condition("wal/sync").is_none(), "it may just be slow");
+    hanging.wait();
     assert!(tokio::time::timeout(9 * short, kept.exemplars.sync()).await.is_err());
     let condition = kept.condition("wal/sync").expect("it stands still");
     assert!(condition.degraded && !condition.failing, "{condition:?}");
@@ -294,13 +295,18 @@ async fn what_waits_for_a_disk_that_stands_still_is_bounded() {
     config.exemplars.capacity = 100;
     let kept = Kept::open(&fs, small(), &config);
     let hanging = fs.hang(Op::Sync);
+    let second = Duration::from_secs(1);
+    records.push(&kept, 10);
+    assert!(tokio::time::timeout(second, kept.exemplars.sync()).await.is_err());
+    hanging.wait();
     for _ in 0..100 {
         records.push(&kept, 10);
-        assert!(tokio::time::timeout(Duration::from_secs(1), kept.exemplars.sync()).await.is_err());
+        assert!(tokio::time::timeout(second, kept.exemplars.sync()).await.is_err());
     }
+    eventually("all has come", PATIENCE, async || kept.held().values().flatten().max() == records.numbers().last()).await;
     tokio::time::timeout(Duration::from_secs(20), kept.exemplars.sync()).await.expect_err("it stands still");
     let unlogged = kept.metric("exemplar_bridge_exemplars_unlogged");
-    // And what is in a chunk with those, or on its way to the disk.
+    // And what is in a chunk with the oldest of those, or was on its way to the disk when it stopped.
     assert!((100.0..150.0).contains(&unlogged), "{unlogged}");
     drop(hanging);
     tokio::time::resume();

@@ -58,8 +58,24 @@ struct Cut {
 #[derive(Debug, Clone)]
 struct Hanging {
     op: Op,
+    /// Told when there is one.
+    reached: mpsc::Sender<()>,
     /// Until its sender is dropped.
     until: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+/// As long as it lives, calls of one kind do not return.
+#[derive(Debug)]
+pub struct Hang {
+    reached: mpsc::Receiver<()>,
+    _until: mpsc::Sender<()>,
+}
+
+impl Hang {
+    /// Waits until a call hangs that did not when this was last asked.
+    pub fn wait(&self) {
+        self.reached.recv().unwrap();
+    }
 }
 
 /// A file's bytes as read back, and as they are on the disk.
@@ -216,10 +232,11 @@ impl SimFs {
 
     /// Calls of this kind do not return until what this returns is dropped.
     #[must_use]
-    pub fn hang(&self, op: Op) -> mpsc::Sender<()> {
-        let (until, receiver) = mpsc::channel();
-        self.state().hanging = Some(Hanging { op, until: Arc::new(Mutex::new(receiver)) });
-        until
+    pub fn hang(&self, op: Op) -> Hang {
+        let (reached, when_reached) = mpsc::channel();
+        let (until, let_go) = mpsc::channel();
+        self.state().hanging = Some(Hanging { op, reached, until: Arc::new(Mutex::new(let_go)) });
+        Hang { reached: when_reached, _until: until }
     }
 
     /// The power is cut in the call after so many more, whichever it is: that one and all later ones fail.
@@ -402,6 +419,7 @@ impl SimFs {
     fn enter(&self, op: Op) -> io::Result<Option<usize>> {
         let hanging = self.state().hanging.clone().filter(|hanging| hanging.op == op);
         if let Some(hanging) = hanging {
+            let _nobody_waits = hanging.reached.send(());
             let _let_go = hanging.until.lock().unwrap().recv();
         }
         self.meet_cut()?;
