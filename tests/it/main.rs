@@ -20,6 +20,7 @@ mod refused;
 mod requests;
 mod shutdown;
 mod wal_command;
+mod wal_trouble;
 mod walk;
 
 use std::time::Duration;
