@@ -13,15 +13,12 @@ use tokio::sync::oneshot;
 use wal::Position;
 
 use super::chunk::Encoder;
-use super::queue::Queue;
+use super::queue::{Hold, Queue};
 use super::store::{Label, Store};
 use crate::config;
 use crate::metrics::ExemplarMetrics;
 use crate::record::exemplars::Exemplar;
 use crate::status::{Severity, Status};
-
-/// A chunk is appended when it has grown to this, and at every sync.
-pub(super) const CHUNK_BYTES: usize = 256 << 10;
 
 /// How often a log that cannot be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What its trouble is reported under.
 const COMPONENT: &str = "wal";
 const REMOVE_COMPONENT: &str = "wal/remove";
+/// A sync takes long.
+pub(super) const STALLED_COMPONENT: &str = "wal/sync";
 
 /// Exemplars on their way into the log.
 #[derive(Debug)]
@@ -65,6 +64,8 @@ struct Waiting {
     /// Everything up to this sequence number has been handed over.
     sequence: u64,
     closed: bool,
+    /// Exemplars that the log's thread has taken from here, and that are not durable as far as it has told.
+    taken: usize,
 }
 
 impl Logger {
@@ -72,16 +73,28 @@ impl Logger {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a chunk over.
-    pub(super) fn append(&self, chunk: Chunk) {
-        self.lock().chunks.push_back(chunk);
+    /// Hands a chunk over. Those go that the ring has evicted: if the log's thread waits for the disk, nobody else takes
+    /// them away. The sequence numbers of later ones stand for theirs.
+    pub(super) fn append(&self, chunk: Chunk, oldest: u64) {
+        let mut waiting = self.lock();
+        while waiting.chunks.pop_front_if(|chunk| chunk.arrival <= oldest).is_some() {}
+        waiting.chunks.push_back(chunk);
+        drop(waiting);
         self.arrived.notify_one();
+    }
+
+    /// How many exemplars only memory holds, also while the log's thread waits for the disk.
+    pub(super) fn unlogged(&self) -> usize {
+        let waiting = self.lock();
+        waiting.taken + waiting.chunks.iter().map(|chunk| chunk.exemplars).sum::<usize>()
     }
 
     /// Asks for a sync of all that was handed over, which is everything up to `sequence`.
     pub(super) fn sync(&self, sequence: u64, answer: oneshot::Sender<u64>) {
         let mut waiting = self.lock();
         waiting.sequence = sequence;
+        // While the log's thread waits for the disk, nobody else takes those away that gave up.
+        waiting.syncs.retain(|answer| !answer.is_closed());
         waiting.syncs.push(answer);
         drop(waiting);
         self.arrived.notify_one();
@@ -96,22 +109,20 @@ impl Logger {
         self.arrived.notify_one();
     }
 
-    /// Waits until there is something to do, or until `timeout`.
-    fn next(&self, timeout: Option<Duration>) -> Waiting {
+    /// Waits until there is something to do, or until `timeout`. So many exemplars that were taken before are not durable.
+    fn next(&self, timeout: Option<Duration>, unlogged: usize) -> Waiting {
         let mut waiting = self.lock();
+        waiting.taken = unlogged;
         if waiting.chunks.is_empty() && waiting.syncs.is_empty() && !waiting.closed {
             waiting = match timeout {
                 None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
                 Some(timeout) => self.arrived.wait_timeout(waiting, timeout).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
-        let Waiting { sequence, closed, .. } = *waiting;
-        Waiting {
-            chunks: std::mem::take(&mut waiting.chunks),
-            syncs: std::mem::take(&mut waiting.syncs),
-            sequence,
-            closed,
-        }
+        let chunks = std::mem::take(&mut waiting.chunks);
+        waiting.taken += chunks.iter().map(|chunk| chunk.exemplars).sum::<usize>();
+        let Waiting { sequence, closed, taken, .. } = *waiting;
+        Waiting { chunks, syncs: std::mem::take(&mut waiting.syncs), sequence, closed, taken }
     }
 }
 
@@ -137,13 +148,18 @@ impl Segments {
         self.0.front().map(|(segment, _)| Position::new(*segment, 0))
     }
 
-    /// Gives up the oldest segment for want of room; where the log begins then. `None` if there is no other.
-    fn give_up_oldest(&mut self) -> Option<Position> {
-        if self.0.len() < 2 {
-            return None;
-        }
-        self.0.pop_front();
-        self.0.front().map(|(segment, _)| Position::new(*segment, 0))
+    /// Where the log would begin without its oldest segment. `None` if there is no other.
+    fn without_oldest(&self, log: &wal::Log) -> Option<Position> {
+        let (start, end) = (log.start().segment, log.end().segment);
+        // What was appended again after a failed sync is in segments that are not noted.
+        let noted = self.0.iter().map(|(segment, _)| *segment);
+        let next = noted.chain([end]).find(|segment| *segment > start)?;
+        Some(Position::new(next, 0))
+    }
+
+    /// The log begins here now.
+    fn begin_at(&mut self, start: Position) {
+        self.0.retain(|(segment, _)| *segment >= start.segment);
     }
 }
 
@@ -159,6 +175,8 @@ pub(super) struct LogWriter {
     pub(super) status: Status,
     pub(super) metrics: Arc<ExemplarMetrics>,
     pub(super) progress: Progress,
+    /// Chunks become about so large.
+    pub(super) chunk_bytes: usize,
 }
 
 /// How far the log's thread has come.
@@ -180,7 +198,7 @@ impl LogWriter {
     pub(super) fn run(mut self) {
         loop {
             let retry = self.progress.failing_since.map(|_| RETRY);
-            let Waiting { chunks, syncs, sequence, closed } = self.logger.next(retry);
+            let Waiting { chunks, syncs, sequence, closed, .. } = self.logger.next(retry, self.unlogged());
             self.progress.pending.extend(chunks);
             let wanted = !syncs.is_empty() || closed || retry.is_some();
             match self.write(sequence, wanted) {
@@ -197,6 +215,7 @@ impl LogWriter {
                 let patience = self.config.max_uncommitted;
                 !self.config.required && !patience.is_zero() && since.elapsed() >= patience.get()
             });
+            self.moved();
             for answer in syncs {
                 // Nobody listens any more after a time-out.
                 let _gone = answer.send(if given_up { sequence } else { self.progress.durable });
@@ -209,41 +228,43 @@ impl LogWriter {
 
     fn write(&mut self, sequence: u64, sync: bool) -> Result<(), wal::Error> {
         let oldest = self.store.oldest();
-        let mut appended = Ok(());
+        let appended = self.append_pending(oldest);
+        // Also when not everything could be appended: what could be may be committed.
+        let synced = if sync { self.sync(sequence) } else { Ok(()) };
+        // And also then: a disk that is full may be so because of what the ring has evicted meanwhile.
+        self.remove_evicted(oldest);
+        synced.and(appended)
+    }
+
+    fn append_pending(&mut self, oldest: u64) -> Result<(), wal::Error> {
         while let Some(chunk) = self.progress.pending.front() {
             if chunk.arrival > oldest {
-                match append(&mut self.log, &mut self.segments, chunk, &self.metrics) {
-                    Ok(position) => self.segments.note(position, chunk.arrival),
-                    Err(error) => {
-                        appended = Err(error);
-                        break;
-                    }
-                }
+                let position = append(&mut self.log, &mut self.segments, chunk, &self.metrics)?;
+                self.segments.note(position, chunk.arrival);
                 self.progress.unsynced += chunk.exemplars;
             }
             self.progress.appended = chunk.sequence;
             self.progress.pending.pop_front();
         }
-        if sync {
-            // Also when not everything could be appended: what could be may be committed.
-            let started = Instant::now();
-            self.log.sync()?;
-            self.metrics.fsync_duration.observe(started.elapsed());
-            let all = self.progress.pending.is_empty();
-            let durable = if all { sequence } else { self.progress.appended };
-            self.progress.durable = durable.max(self.progress.durable);
-            self.progress.unsynced = 0;
-        }
-        appended?;
-        self.remove_evicted(oldest);
+        Ok(())
+    }
+
+    fn sync(&mut self, sequence: u64) -> Result<(), wal::Error> {
+        let started = Instant::now();
+        self.log.sync()?;
+        self.metrics.fsync_duration.observe(started.elapsed());
+        let all = self.progress.pending.is_empty();
+        let durable = if all { sequence } else { self.progress.appended };
+        self.progress.durable = durable.max(self.progress.durable);
+        self.progress.unsynced = 0;
         Ok(())
     }
 
     /// Removes segments with nothing in them that the ring still holds.
     fn remove_evicted(&mut self, oldest: u64) {
         let needed = self.segments.needed_from(oldest).filter(|needed| needed.segment > self.log.start().segment);
-        let Some(needed) = needed else { return };
-        match self.log.truncate_before(needed) {
+        // If there is none, whatever was the matter is over.
+        match needed.map_or(Ok(0), |needed| self.log.truncate_before(needed)) {
             Ok(_) => self.status.recover(REMOVE_COMPONENT),
             Err(error) => {
                 let message = format!("old segments of the log cannot be removed: {}", crate::error_chain(&error));
@@ -267,7 +288,7 @@ impl LogWriter {
                 let own: Vec<Label<'_>> = texts.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 let exemplar = Exemplar { labels: &own, timestamp: exemplar.timestamp, value: exemplar.value };
                 encoder.push(&labels, &exemplar);
-                if encoder.len() >= CHUNK_BYTES {
+                if encoder.len() >= self.chunk_bytes {
                     chunks.push_back(Chunk { again: true, ..Chunk::of(&mut encoder, arrival, sequence) });
                 }
             }
@@ -282,18 +303,29 @@ impl LogWriter {
         self.progress.unsynced = 0;
     }
 
+    /// How many exemplars are not durable.
+    fn unlogged(&self) -> usize {
+        self.progress.pending.iter().map(|chunk| chunk.exemplars).sum::<usize>() + self.progress.unsynced
+    }
+
     fn report(&self) {
-        let pending: usize = self.progress.pending.iter().map(|chunk| chunk.exemplars).sum();
-        self.metrics.unlogged.set((pending + self.progress.unsynced) as i64);
+        self.metrics.unlogged.set(self.unlogged() as i64);
         self.metrics.wal_size.set(self.log.size() as i64);
         self.metrics.wal_segments.set(self.log.segments() as i64);
     }
 
     fn recovered(&mut self) {
         if self.progress.failing_since.take().is_some() {
-            self.queue.hold(false);
             self.status.recover(COMPONENT);
+            self.queue.let_go(Hold::Failed);
         }
+    }
+
+    /// The disk has answered, whatever it was. Whoever has reported that it stands still may have gone.
+    fn moved(&self) {
+        self.queue.answered();
+        self.status.recover(STALLED_COMPONENT);
+        self.queue.let_go(Hold::Stalled);
     }
 
     fn failed(&mut self, error: &wal::Error) {
@@ -302,7 +334,7 @@ impl LogWriter {
         let error = crate::error_chain(error);
         let patience = self.config.max_uncommitted;
         let message = if self.config.required {
-            self.queue.hold(true);
+            self.queue.hold(Hold::Failed);
             format!("exemplars cannot be logged, and wal.required holds consumption: {error}")
         } else if patience.is_zero() || since.elapsed() < patience.get() {
             format!(
@@ -330,8 +362,10 @@ fn append(
         match log.append(&chunk.bytes) {
             Err(wal::Error::TooMuchUnsynced { .. }) => drop(log.sync()?),
             Err(error @ wal::Error::Full { .. }) => {
-                let Some(start) = segments.give_up_oldest() else { return Err(error) };
+                let Some(start) = segments.without_oldest(log) else { return Err(error) };
+                // Only what is really gone is given up: while nothing can be removed, this is tried again and again.
                 log.truncate_before(start)?;
+                segments.begin_at(start);
                 metrics.wal_given_up.inc();
                 tracing::warn!(
                     "the log has reached wal.max_bytes; exemplars in its oldest segment are in memory only from now on"

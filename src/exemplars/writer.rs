@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chunk::Encoder;
-use super::log::{CHUNK_BYTES, Chunk, Logger};
+use super::log::{Chunk, Logger};
 use super::queue::{Item, Queue};
 use super::store::Store;
 use crate::metrics::ExemplarMetrics;
@@ -20,6 +20,8 @@ pub(super) struct Writer {
     pub(super) logger: Arc<Logger>,
     pub(super) metrics: Arc<ExemplarMetrics>,
     pub(super) chunk: Encoder,
+    /// It is handed to the log when it has grown to this, and at every sync.
+    pub(super) chunk_bytes: usize,
     /// Everything up to here has been inserted.
     pub(super) sequence: u64,
 }
@@ -44,25 +46,36 @@ impl Writer {
     }
 
     fn insert(&mut self, taken: &Taken) {
-        let mut all = taken.series().peekable();
+        let mut all = taken.series();
         let mut series = Series::default();
-        while all.peek().is_some() {
+        // How many exemplars of the series at hand are done: one series may have as many as a record has room for.
+        let mut done = 0;
+        let mut more = true;
+        while more {
             let (mut accepted, mut burst) = (0, 0);
             let mut ring = self.store.writer(now());
-            while burst < BURST
-                && self.chunk.len() < CHUNK_BYTES
-                && let Some(bytes) = all.next()
-            {
-                self.metrics.refused("not_utf8", series.read(bytes));
-                burst += 1 + series.exemplars().len();
+            while burst < BURST && self.chunk.len() < self.chunk_bytes {
+                if done == series.exemplars().len() {
+                    let Some(bytes) = all.next() else {
+                        more = false;
+                        break;
+                    };
+                    self.metrics.refused("not_utf8", series.read(bytes));
+                    done = 0;
+                    burst += 1;
+                }
                 let mut place = match ring.series(series.labels()) {
                     Ok(place) => place,
                     Err(refusal) => {
                         self.metrics.refused(refusal.reason(), series.exemplars().len());
+                        done = series.exemplars().len();
                         continue;
                     }
                 };
-                for exemplar in series.exemplars() {
+                for exemplar in series.exemplars_from(done) {
+                    if burst >= BURST || self.chunk.len() >= self.chunk_bytes {
+                        break;
+                    }
                     match place.insert(exemplar.labels, exemplar.timestamp, exemplar.value) {
                         Ok(()) => {
                             accepted += 1;
@@ -70,11 +83,12 @@ impl Writer {
                         }
                         Err(refusal) => self.metrics.refused(refusal.reason(), 1),
                     }
+                    (done, burst) = (done + 1, burst + 1);
                 }
             }
             drop(ring);
             self.metrics.appended.inc_by(accepted);
-            if self.chunk.len() >= CHUNK_BYTES {
+            if self.chunk.len() >= self.chunk_bytes {
                 self.hand_over();
             }
         }
@@ -83,7 +97,8 @@ impl Writer {
     /// Passes the chunk on to the log. In the middle of what was taken, its sequence number is that of what came before.
     fn hand_over(&mut self) {
         if !self.chunk.is_empty() {
-            self.logger.append(Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence));
+            let chunk = Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence);
+            self.logger.append(chunk, self.store.oldest());
         }
     }
 }

@@ -174,7 +174,12 @@ impl<'a> Series<'a> {
 
     /// Its exemplars in the order they came.
     pub fn exemplars(&self) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
-        self.exemplars.iter().map(|entry| Exemplar {
+        self.exemplars_from(0)
+    }
+
+    /// The same without the first so many.
+    pub fn exemplars_from(&self, first: usize) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
+        self.exemplars[first..].iter().map(|entry| Exemplar {
             labels: &self.exemplar_labels[entry.labels.clone()],
             timestamp: entry.timestamp,
             value: entry.value,
