@@ -72,7 +72,7 @@ async fn a_sync_names_nothing_that_could_not_be_written() {
         let logged = kept.exemplars.sync().await;
         assert!((good..last).contains(&logged), "{op:?}: {logged} of {last}");
         assert!(kept.metric("exemplar_bridge_exemplars_unlogged") > 0.0, "{op:?}");
-        assert!(kept.metric("exemplar_bridge_wal_failed_total") > 0.0, "{op:?}");
+        assert!(kept.metric("exemplar_bridge_wal_failures_total") > 0.0, "{op:?}");
         let condition = kept.condition("wal").expect("something is wrong");
         assert!(condition.degraded && !condition.failing, "{condition:?}");
         assert!(kept.exemplars.has_room(), "metrics flow");
@@ -178,7 +178,7 @@ async fn the_oldest_segments_are_given_up_for_want_of_room() {
     let kept = Kept::open(&fs, bounded(MAX), &config());
     fill(&kept, &mut records, 300).await;
     assert!(kept.metric("exemplar_bridge_wal_segments_given_up_total") > 10.0);
-    assert_eq!(kept.metric("exemplar_bridge_wal_failed_total"), 0.0);
+    assert_eq!(kept.metric("exemplar_bridge_wal_failures_total"), 0.0);
     assert!(kept.metric("exemplar_bridge_wal_storage_size_bytes") <= MAX as f64 && fs.used() as u64 <= MAX);
     assert_eq!(records.is_all(&kept), Ok(()), "memory holds all");
     kept.close().await;
