@@ -191,7 +191,11 @@ impl Exemplars {
         let severity = if config.required { Severity::Failing } else { Severity::Degraded };
         let seconds = queue.asked().map_or(0, |asked| asked.elapsed().as_secs());
         let directory = config.directory.display();
-        status.report(STALLED_COMPONENT, severity, format!("the log in {directory} has not been synced for {seconds} s"));
+        status.report(
+            STALLED_COMPONENT,
+            severity,
+            format!("the log in {directory} has not been synced for {seconds} s"),
+        );
         metrics.unlogged.set(logger.unlogged() as i64);
         if config.required {
             queue.hold(Hold::Stalled);

@@ -77,7 +77,8 @@ async fn killed_twenty_times_and_nothing_is_lost() {
     let store = VictoriaMetrics::deduplicating().await;
     let producer = Producer::new(kafka.bootstrap());
     let mut records = Exemplified::over(4);
-    let of_large = |number| Record::new(encode_request(&large(number), Encoding::Snappy)).partition((number % 4) as i32);
+    let of_large =
+        |number| Record::new(encode_request(&large(number), Encoding::Snappy)).partition((number % 4) as i32);
 
     let mut bridge = bridge(kafka, &topic)
         .remote_write(&store.write_url())

@@ -251,7 +251,11 @@ async fn a_disk_that_stands_still_is_told_and_holds_up_nobody_for_longer_than_sa
     assert_eq!(records.is_all(&kept), Ok(()), "memory holds all");
 
     assert_eq!(kept.exemplars.sync().await, last, "it is committed in the end");
-    assert!(begin.elapsed() < Duration::from_secs(65), "after max_uncommitted, however often was asked: {:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(65),
+        "after max_uncommitted, however often was asked: {:?}",
+        begin.elapsed()
+    );
     // From now on nobody waits for max_uncommitted again.
     let (more, again) = (records.push(&kept, 1), tokio::time::Instant::now());
     assert_eq!(kept.exemplars.sync().await, more);
@@ -303,7 +307,8 @@ async fn what_waits_for_a_disk_that_stands_still_is_bounded() {
         records.push(&kept, 10);
         assert!(tokio::time::timeout(second, kept.exemplars.sync()).await.is_err());
     }
-    eventually("all has come", PATIENCE, async || kept.held().values().flatten().max() == records.numbers().last()).await;
+    eventually("all has come", PATIENCE, async || kept.held().values().flatten().max() == records.numbers().last())
+        .await;
     tokio::time::timeout(Duration::from_secs(20), kept.exemplars.sync()).await.expect_err("it stands still");
     let unlogged = kept.metric("exemplar_bridge_exemplars_unlogged");
     // And what is in a chunk with the oldest of those, or was on its way to the disk when it stopped.
