@@ -17,7 +17,7 @@ use prost::Message;
 use proto::remote_write::WriteRequest;
 use tokio_util::sync::CancellationToken;
 
-pub use self::sim_fs::{Op, SimFs, chance};
+pub use self::sim_fs::{Hang, Op, SimFs, chance};
 use crate::numbered_exemplars::Held;
 
 /// Where the log is on such a file system.
