@@ -2,7 +2,7 @@
 
 mod answer;
 mod exemplars;
-mod json;
+pub(crate) mod json;
 mod question;
 mod rendering;
 mod routes;

@@ -5,9 +5,11 @@
 //! - `queue`: from the lanes, in the order that gives them their sequence numbers;
 //! - `writer`: into the [`store`], and what is new there on to the log, in [`chunk`]s;
 //! - `log`: appended and synced, so that offsets may be committed; and back, when the bridge starts, by `replay`;
+//! - [`export`]: the log as JSON lines;
 //! - [`query`] and [`matcher`]: what is asked for; `go_regex`: its regular expressions.
 
 pub mod chunk;
+pub mod export;
 mod go_regex;
 mod log;
 pub mod matcher;
