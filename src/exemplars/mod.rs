@@ -2,12 +2,14 @@
 //!
 //! In the order they travel:
 //!
-//! - [`queue`]: from the lanes, in the order that gives them their sequence numbers;
-//! - [`writer`]: into the [`store`], and what is new there on to the log, in [`chunk`]s;
-//! - [`log`]: appended and synced, so that offsets may be committed; and back, when the bridge starts, by [`replay`];
-//! - [`query`] and [`matcher`]: what is asked for; [`go_regex`]: its regular expressions.
+//! - `queue`: from the lanes, in the order that gives them their sequence numbers;
+//! - `writer`: into the [`store`], and what is new there on to the log, in [`chunk`]s;
+//! - `log`: appended and synced, so that offsets may be committed; and back, when the bridge starts, by `replay`;
+//! - [`export`]: the log as JSON lines;
+//! - [`query`] and [`matcher`]: what is asked for; `go_regex`: its regular expressions.
 
 pub mod chunk;
+pub mod export;
 mod go_regex;
 mod log;
 pub mod matcher;
@@ -23,10 +25,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use wal::fs::{FileSystem, StdFileSystem};
 
-use self::log::{LogWriter, Logger, Progress};
-use self::queue::Queue;
+use self::log::{LogWriter, Logger, Progress, STALLED_COMPONENT};
+use self::queue::{Hold, Queue};
 use self::store::{Bounds, Store};
 use self::writer::Writer;
 use crate::config::{self, Config};
@@ -36,7 +40,6 @@ use crate::status::{Severity, Status};
 
 /// A sync that takes longer than this is reported: the disk stands still.
 const STALLED: Duration = Duration::from_secs(10);
-const STALLED_COMPONENT: &str = "wal/sync";
 
 /// How long the threads may take at the end. What is not logged then was not committed.
 const FINISH: Duration = Duration::from_secs(5);
@@ -53,16 +56,43 @@ pub struct Exemplars(Arc<Inner>);
 struct Inner {
     store: Store,
     queue: Arc<Queue>,
+    logger: Arc<Logger>,
     config: config::Wal,
     status: Status,
+    metrics: Arc<ExemplarMetrics>,
     replayed: AtomicBool,
+    /// One of the threads has ended: nothing is logged any more.
+    ended: CancellationToken,
+}
+
+/// What the configuration does not say; tests make it small.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Of the log.
+    pub log: wal::Options,
+    /// A chunk is handed to the log when it has grown to this, and at every sync.
+    pub chunk_bytes: usize,
+}
+
+impl Sizes {
+    /// What goes with this configuration.
+    pub fn of(config: &config::Wal) -> Self {
+        let max_bytes = config.max_bytes.get();
+        let log = wal::Options {
+            // Segments are what space is given back by.
+            segment_bytes: (max_bytes / 8).clamp(1 << 20, 32 << 20),
+            max_bytes: Some(max_bytes),
+            ..wal::Options::default()
+        };
+        Self { log, chunk_bytes: 256 << 10 }
+    }
 }
 
 /// An open log that has not been replayed yet.
 pub struct Opened {
     exemplars: Exemplars,
     log: wal::Log,
-    metrics: Arc<ExemplarMetrics>,
+    chunk_bytes: usize,
 }
 
 /// The threads that write ring and log.
@@ -84,20 +114,36 @@ impl Exemplars {
     /// # Errors
     /// If the directory cannot be written, or another process has the log open.
     pub fn open(config: &Config, status: Status, metrics: &Metrics) -> Result<(Self, Opened), OpenError> {
-        let max_bytes = config.wal.max_bytes.get();
-        let options = wal::Options {
-            // Segments are what space is given back by.
-            segment_bytes: (max_bytes / 8).clamp(1 << 20, 32 << 20),
-            max_bytes: Some(max_bytes),
-            ..wal::Options::default()
-        };
-        let log = wal::Log::open(&config.wal.directory, options)?;
+        Self::open_on(Arc::new(StdFileSystem), Sizes::of(&config.wal), config, status, metrics)
+    }
+
+    /// The same on another file system, and in other sizes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(
+        fs: Arc<dyn FileSystem>,
+        sizes: Sizes,
+        config: &Config,
+        status: Status,
+        metrics: &Metrics,
+    ) -> Result<(Self, Opened), OpenError> {
+        let Sizes { log: options, chunk_bytes } = sizes;
+        let log = wal::Log::open_on(fs, &config.wal.directory, options)?;
         let config::Exemplars { capacity, max_per_series, max_age } = config.exemplars;
         let store = Store::new(Bounds { capacity, max_per_series, max_age: max_age.map(Into::into) });
-        let metrics = metrics.exemplars(store.clone());
-        let (queue, replayed) = (Arc::default(), AtomicBool::new(false));
-        let exemplars = Self(Arc::new(Inner { store, queue, config: config.wal.clone(), status, replayed }));
-        Ok((exemplars.clone(), Opened { exemplars, log, metrics }))
+        let metrics = metrics.exemplars(store.clone(), capacity);
+        let exemplars = Self(Arc::new(Inner {
+            store,
+            queue: Arc::default(),
+            logger: Arc::default(),
+            config: config.wal.clone(),
+            status,
+            metrics,
+            replayed: AtomicBool::new(false),
+            ended: CancellationToken::new(),
+        }));
+        Ok((exemplars.clone(), Opened { exemplars, log, chunk_bytes }))
     }
 
     /// Hands over what a lane has taken; its sequence number.
@@ -116,27 +162,56 @@ impl Exemplars {
     }
 
     /// Syncs the log. The sequence number up to which everything may be committed: it is durable, or the ring has
-    /// evicted it, or the log has failed for `wal.max_uncommitted`.
+    /// evicted it, or the log has failed for `wal.max_uncommitted`, or not answered for as long.
     pub async fn sync(&self) -> u64 {
-        let Inner { queue, config, status, .. } = &*self.0;
-        let (mut answered, started) = (queue.sync(), tokio::time::Instant::now());
-        let patience = config.max_uncommitted;
+        let Inner { queue, config, ended, .. } = &*self.0;
+        let (mut answered, started) = (queue.sync(), Instant::now());
+        let patience = (!config.required && !config.max_uncommitted.is_zero()).then(|| config.max_uncommitted.get());
+        let mut report_after = STALLED;
         loop {
+            // Others may have asked before, and have given up waiting.
+            let since = queue.asked().map_or(started, |asked| asked.min(started));
             tokio::select! {
+                biased;
+                // Without an answer, the threads have ended: nothing more is known to be durable.
                 answer = &mut answered => {
-                    status.recover(STALLED_COMPONENT);
-                    // Without an answer, the threads have ended: nothing more is known to be durable.
+                    self.moved();
                     return answer.unwrap_or(0);
                 }
-                () = tokio::time::sleep(STALLED) => {}
-            }
-            let severity = if config.required { Severity::Failing } else { Severity::Degraded };
-            let message = format!("the log in {} has not been synced for {STALLED:?}", config.directory.display());
-            status.report(STALLED_COMPONENT, severity, message);
-            if !config.required && !patience.is_zero() && started.elapsed() >= patience.get() {
-                return queue.pushed();
+                () = ended.cancelled() => return 0,
+                () = tokio::time::sleep_until(since + report_after) => {
+                    self.stalled();
+                    report_after = since.elapsed() + STALLED;
+                }
+                () = tokio::time::sleep_until(since + patience.unwrap_or_default()), if patience.is_some() => {
+                    self.stalled();
+                    return queue.pushed();
+                }
             }
         }
+    }
+
+    /// The log's thread waits for the disk. Until it has its answer, nobody but us can say so.
+    fn stalled(&self) {
+        let Inner { queue, logger, config, status, metrics, .. } = &*self.0;
+        let severity = if config.required { Severity::Failing } else { Severity::Degraded };
+        let seconds = queue.asked().map_or(0, |asked| asked.elapsed().as_secs());
+        let directory = config.directory.display();
+        status.report(
+            STALLED_COMPONENT,
+            severity,
+            format!("the log in {directory} has not been synced for {seconds} s"),
+        );
+        metrics.unlogged.set(logger.unlogged() as i64);
+        if config.required {
+            queue.hold(Hold::Stalled);
+        }
+    }
+
+    /// Undone here too, should the answer have come while it was reported.
+    fn moved(&self) {
+        self.0.status.recover(STALLED_COMPONENT);
+        self.0.queue.let_go(Hold::Stalled);
     }
 
     /// What is held, once the log has been replayed.
@@ -166,32 +241,32 @@ impl Opened {
     /// # Errors
     /// If the directory cannot be read.
     pub fn replay(self, stop: &CancellationToken) -> Result<Option<Threads>, OpenError> {
-        let Self { exemplars, log, metrics } = self;
-        let Inner { store, queue, config, status, replayed } = &*exemplars.0;
-        let Some(segments) = replay::replay(&log, store, &metrics, stop)? else { return Ok(None) };
+        let Self { exemplars, log, chunk_bytes } = self;
+        let Inner { store, queue, logger, config, status, metrics, replayed, ended } = &*exemplars.0;
+        let Some(segments) = replay::replay(&log, store, metrics, stop)? else { return Ok(None) };
         replayed.store(true, Ordering::Release);
 
-        let logger = Arc::<Logger>::default();
         let writer = Writer {
             queue: Arc::clone(queue),
             store: store.clone(),
-            logger: Arc::clone(&logger),
-            metrics: Arc::clone(&metrics),
+            logger: Arc::clone(logger),
+            metrics: Arc::clone(metrics),
             chunk: chunk::Encoder::default(),
+            chunk_bytes,
             sequence: 0,
         };
         let log_writer = LogWriter {
             log,
             segments,
-            logger,
+            logger: Arc::clone(logger),
             queue: Arc::clone(queue),
             store: store.clone(),
             config: config.clone(),
             status: status.clone(),
-            metrics,
+            metrics: Arc::clone(metrics),
             progress: Progress::default(),
+            chunk_bytes,
         };
-        let ended = CancellationToken::new();
         let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let ending = ended.clone().drop_guard();
             let run = move || {
@@ -205,6 +280,6 @@ impl Opened {
         };
         let writer = thread("exemplars", Box::new(|| writer.run()))?;
         let log_writer = thread("exemplars-log", Box::new(|| log_writer.run()))?;
-        Ok(Some(Threads { handles: [writer, log_writer], ended }))
+        Ok(Some(Threads { handles: [writer, log_writer], ended: ended.clone() }))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::record::exemplars::Taken;
 
@@ -25,9 +26,20 @@ struct State {
     items: VecDeque<Item>,
     bytes: usize,
     sequence: u64,
-    /// Whether lanes are to stop reading, however much room there is.
-    held: bool,
+    /// Why lanes are to stop reading, however much room there is.
+    held: Vec<Hold>,
+    /// Since when a question has not been answered.
+    asked: Option<Instant>,
     closed: bool,
+}
+
+/// Why lanes are to stop reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// The log cannot be written.
+    Failed,
+    /// The log's thread waits for the disk.
+    Stalled,
 }
 
 /// What the writer is handed.
@@ -59,9 +71,22 @@ impl Queue {
     /// Asks for a sync.
     pub(super) fn sync(&self) -> oneshot::Receiver<u64> {
         let (answer, answered) = oneshot::channel();
-        self.lock().items.push_back(Item::Sync(answer));
+        let mut state = self.lock();
+        state.items.push_back(Item::Sync(answer));
+        state.asked.get_or_insert_with(Instant::now);
+        drop(state);
         self.arrived.notify_one();
         answered
+    }
+
+    /// Since when nobody has been answered who asked for a sync, those included that do not listen any more.
+    pub(super) fn asked(&self) -> Option<Instant> {
+        self.lock().asked
+    }
+
+    /// Syncs have been answered; those that were asked for since will be soon.
+    pub(super) fn answered(&self) {
+        self.lock().asked = None;
     }
 
     /// The sequence number of what was pushed last.
@@ -72,7 +97,7 @@ impl Queue {
     /// Whether lanes may read more.
     pub(super) fn has_room(&self) -> bool {
         let state = self.lock();
-        state.bytes < ROOM && !state.held
+        state.bytes < ROOM && state.held.is_empty()
     }
 
     /// Done when lanes may read more; begins to listen when it is made.
@@ -80,10 +105,19 @@ impl Queue {
         self.room.notified()
     }
 
-    /// Makes lanes stop reading, or go on.
-    pub(super) fn hold(&self, held: bool) {
-        self.lock().held = held;
-        if !held {
+    /// Makes lanes stop reading.
+    pub(super) fn hold(&self, why: Hold) {
+        let mut state = self.lock();
+        if !state.held.contains(&why) {
+            state.held.push(why);
+        }
+    }
+
+    /// Lets them go on, if there is no other reason.
+    pub(super) fn let_go(&self, why: Hold) {
+        let mut state = self.lock();
+        if state.held.contains(&why) {
+            state.held.retain(|held| *held != why);
             self.room.notify_waiters();
         }
     }

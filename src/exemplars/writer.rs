@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::chunk::Encoder;
-use super::log::{CHUNK_BYTES, Chunk, Logger};
+use super::log::{Chunk, Logger};
 use super::queue::{Item, Queue};
 use super::store::{Refusal, Store};
 use crate::metrics::ExemplarMetrics;
 use crate::now;
-use crate::record::exemplars::{Exemplars, NotUtf8, Taken, read_labels};
+use crate::record::exemplars::{Copied, Exemplars, NotUtf8, Taken, read_labels};
 
 /// The ring's lock is given back to queries after so many exemplars.
 const BURST: usize = 1024;
@@ -23,6 +23,8 @@ pub(super) struct Writer {
     pub(super) logger: Arc<Logger>,
     pub(super) metrics: Arc<ExemplarMetrics>,
     pub(super) chunk: Encoder,
+    /// It is handed to the log when it has grown to this, and at every sync.
+    pub(super) chunk_bytes: usize,
     /// Everything up to here has been inserted.
     pub(super) sequence: u64,
 }
@@ -47,17 +49,26 @@ impl Writer {
     }
 
     fn insert(&mut self, taken: &Taken) {
-        let mut all = taken.series().peekable();
+        let mut all = taken.series();
+        let mut series = Copied::default();
         let (mut labels, mut exemplars) = (Vec::new(), Exemplars::default());
-        while all.peek().is_some() {
+        // How many exemplars of the series at hand are done: one series may have as many as a record has room for.
+        let mut done = 0;
+        let mut more = true;
+        while more {
             let (mut accepted, mut burst) = (0, 0);
             let mut ring = self.store.writer(now());
-            while burst < BURST
-                && self.chunk.len() < CHUNK_BYTES
-                && let Some(series) = all.next()
-            {
-                self.metrics.refused(NOT_UTF8, exemplars.read(series.exemplars));
-                burst += 1 + exemplars.len();
+            while burst < BURST && self.chunk.len() < self.chunk_bytes {
+                if done == exemplars.len() {
+                    let Some(next) = all.next() else {
+                        more = false;
+                        break;
+                    };
+                    series = next;
+                    self.metrics.refused(NOT_UTF8, exemplars.read(series.exemplars));
+                    done = 0;
+                    burst += 1;
+                }
                 let key = ring.key(series.labels);
                 let place = match ring.known(key) {
                     Some(place) => Ok(place),
@@ -70,10 +81,14 @@ impl Writer {
                     Ok(place) => place,
                     Err(reason) => {
                         self.metrics.refused(reason, exemplars.len());
+                        done = exemplars.len();
                         continue;
                     }
                 };
-                for exemplar in exemplars.iter() {
+                for exemplar in exemplars.iter_from(done) {
+                    if burst >= BURST || self.chunk.len() >= self.chunk_bytes {
+                        break;
+                    }
                     match place.insert(exemplar.labels, exemplar.timestamp, exemplar.value) {
                         Ok(mut inserted) => {
                             accepted += 1;
@@ -81,11 +96,12 @@ impl Writer {
                         }
                         Err(refusal) => self.metrics.refused(refusal.reason(), 1),
                     }
+                    (done, burst) = (done + 1, burst + 1);
                 }
             }
             drop(ring);
             self.metrics.appended.inc_by(accepted);
-            if self.chunk.len() >= CHUNK_BYTES {
+            if self.chunk.len() >= self.chunk_bytes {
                 self.hand_over();
             }
         }
@@ -94,7 +110,8 @@ impl Writer {
     /// Passes the chunk on to the log. In the middle of what was taken, its sequence number is that of what came before.
     fn hand_over(&mut self) {
         if !self.chunk.is_empty() {
-            self.logger.append(Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence));
+            let chunk = Chunk::of(&mut self.chunk, self.store.inserted(), self.sequence);
+            self.logger.append(chunk, self.store.oldest());
         }
     }
 }

@@ -67,7 +67,7 @@ impl Taken {
 }
 
 /// A series as it was sent, less its samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied<'a> {
     /// The fields that are labels: for [`read_labels`]. The same bytes are the same labels.
     pub labels: &'a [u8],
@@ -224,7 +224,12 @@ impl<'a> Exemplars<'a> {
 
     /// The exemplars in the order they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
-        self.exemplars.iter().map(|entry| Exemplar {
+        self.iter_from(0)
+    }
+
+    /// The same without the first so many.
+    pub fn iter_from(&self, first: usize) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
+        self.exemplars[first..].iter().map(|entry| Exemplar {
             labels: &self.labels[entry.labels.clone()],
             timestamp: entry.timestamp,
             value: entry.value,

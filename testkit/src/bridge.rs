@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::disk::Inside;
 use crate::process::Process;
-use crate::{Metrics, PATIENCE, free_port, http};
+use crate::{Disk, Metrics, PATIENCE, free_port, http};
 
 /// A bridge process. Its directory holds its configuration, its log and, below `data`, what it keeps; it outlives the
 /// process, and goes with this handle.
@@ -17,6 +18,7 @@ pub struct Bridge {
     binary: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    inside: Option<Inside>,
     port: u16,
 }
 
@@ -26,6 +28,7 @@ pub struct BridgeBuilder {
     config: Value,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    inside: Option<Inside>,
 }
 
 impl BridgeBuilder {
@@ -57,6 +60,12 @@ impl BridgeBuilder {
         self
     }
 
+    /// Lets the process see this disk.
+    pub fn on(mut self, disk: &Disk) -> Self {
+        self.inside = Some(disk.inside());
+        self
+    }
+
     /// Starts the process. It is not waited for: see [`Bridge::wait_ready`] and [`Bridge::wait_healthy`].
     pub async fn start(mut self) -> Bridge {
         let process = Process::new("exemplar-bridge");
@@ -69,7 +78,8 @@ impl BridgeBuilder {
         let listen = config["http"]["listen"].as_str().and_then(|listen| listen.rsplit(':').next()?.parse().ok());
         let port = listen.expect("http.listen ends with a port");
         let (binary, arguments, environment) = (self.binary, self.arguments, self.environment);
-        let mut bridge = Bridge { process, binary, arguments, environment, port };
+        let inside = self.inside;
+        let mut bridge = Bridge { process, binary, arguments, environment, inside, port };
         bridge.write_config(&config);
         bridge.spawn();
         bridge
@@ -80,7 +90,7 @@ impl Bridge {
     /// A bridge to be started: tests pass `env!("CARGO_BIN_EXE_exemplar-bridge")`.
     pub fn builder(binary: impl Into<PathBuf>) -> BridgeBuilder {
         let config = Value::Object(Map::new());
-        BridgeBuilder { binary: binary.into(), config, arguments: Vec::new(), environment: Vec::new() }
+        BridgeBuilder { binary: binary.into(), config, arguments: Vec::new(), environment: Vec::new(), inside: None }
     }
 
     /// Starts it again, in the same directory and with the same configuration. If it still runs, it is ended in order
@@ -208,7 +218,10 @@ impl Bridge {
     }
 
     fn spawn(&mut self) {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.inside {
+            None => Command::new(&self.binary),
+            Some(inside) => inside.command(&self.binary, self.path()),
+        };
         command.args(["--config", "config.json"]).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process.spawn(&mut command);

@@ -6,6 +6,7 @@
 //!   puts what a real Prometheus sends on a topic;
 //! - [`Producer`] and [`traffic`], what is put on topics: real captures, numbered samples, garbage;
 //! - [`Samples`], what any of them holds, to be compared;
+//! - [`Disk`], one that fills up when it is told to;
 //! - [`eventually`], the one place that sleeps.
 //!
 //! Everything here panics when a server does not do its part: there is nothing a test could do about it. A process and
@@ -13,6 +14,7 @@
 //! `TESTKIT_KEEP=1` in the environment, directories (data, configuration, logs) stay for a look.
 
 mod bridge;
+mod disk;
 mod eventually;
 mod http;
 mod kafka;
@@ -27,8 +29,9 @@ pub mod traffic;
 mod victoria_metrics;
 
 pub use bridge::{Bridge, BridgeBuilder};
+pub use disk::Disk;
 pub use eventually::{Outcome, PATIENCE, eventually};
-pub use http::{get, post, post_write};
+pub use http::{get, get_fields, post, post_fields, post_write};
 pub use kafka::{Consumed, Kafka};
 pub use metrics::Metrics;
 pub use process::{free_port, unique};

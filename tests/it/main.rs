@@ -1,21 +1,35 @@
 //! One binary, one module for each promise: librdkafka is linked once.
 
+mod answers;
 mod api;
 mod batch;
+mod both;
 mod captures;
 mod cli;
+mod clients;
 mod demo;
 mod docs;
+mod exemplars;
 mod garbage;
+mod in_process;
+mod json_query;
 mod kill;
+mod log_damage;
+mod log_faults;
+mod numbered_exemplars;
 mod one_sample;
 mod outage;
+mod power_cut;
 mod prometheus;
+mod queries;
 mod rebalance;
 mod refused;
 mod requests;
+mod rules;
 mod shutdown;
+mod stalled;
 mod wal_command;
+mod wal_trouble;
 mod walk;
 
 use std::time::Duration;

@@ -262,16 +262,7 @@ impl Model {
                 }
             }
             Step::PowerCut(seed) => {
-                let mut random = *seed | 1;
-                let mode = seed >> 60;
-                let after = self.fs.cut_power(move || {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    match mode {
-                        0..4 => false,
-                        4..8 => true,
-                        _ => random >> 63 == 1,
-                    }
-                });
+                let after = self.fs.cut_power(chance(*seed));
                 self.pending.clear();
                 self.taken.iter_mut().for_each(|taken| taken.optional |= !taken.durable);
                 self.sync_failed = false;

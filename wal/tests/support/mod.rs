@@ -4,7 +4,7 @@
 
 mod sim_fs;
 
-pub use sim_fs::{Op, SimFs};
+pub use sim_fs::{Op, SimFs, chance};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

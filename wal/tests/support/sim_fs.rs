@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use wal::fs::{Directory, File, FileSystem, Handle, Identity, Lock};
 
@@ -44,6 +44,40 @@ struct Fault {
     effect: Effect,
 }
 
+/// A power cut that is to come.
+#[derive(Debug)]
+struct Cut {
+    /// Calls until then.
+    after: usize,
+    seed: u64,
+    /// What the disk holds, once it has come.
+    left: Option<SimFs>,
+}
+
+/// Calls of this kind do not return.
+#[derive(Debug, Clone)]
+struct Hanging {
+    op: Op,
+    /// Told when there is one.
+    reached: mpsc::Sender<()>,
+    /// Until its sender is dropped.
+    until: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+/// As long as it lives, calls of one kind do not return.
+#[derive(Debug)]
+pub struct Hang {
+    reached: mpsc::Receiver<()>,
+    _until: mpsc::Sender<()>,
+}
+
+impl Hang {
+    /// Waits until a call hangs that did not when this was last asked.
+    pub fn wait(&self) {
+        self.reached.recv().unwrap();
+    }
+}
+
 /// A file's bytes as read back, and as they are on the disk.
 #[derive(Debug, Default, Clone)]
 struct Inode {
@@ -69,6 +103,8 @@ struct State {
     /// Left out of listings.
     hidden: Option<PathBuf>,
     calls: Vec<Op>,
+    hanging: Option<Hanging>,
+    cut: Option<Cut>,
 }
 
 /// A file system in memory, as pessimistic as POSIX allows.
@@ -108,6 +144,17 @@ impl Drop for SimLock {
 }
 
 impl State {
+    fn copy(&self) -> SimFs {
+        SimFs(Arc::new(Mutex::new(Self {
+            inodes: self.inodes.clone(),
+            files: self.files.clone(),
+            durable_files: self.durable_files.clone(),
+            directories: self.directories.clone(),
+            durable_directories: self.durable_directories.clone(),
+            ..Self::default()
+        })))
+    }
+
     fn make_dir(&mut self, directory: &Path) {
         let free =
             |number: &u64| !self.held.contains(number) && !self.directories.values().any(|taken| taken == number);
@@ -181,6 +228,25 @@ impl SimFs {
         let mut state = self.state();
         state.faults.clear();
         state.capacity = None;
+    }
+
+    /// Calls of this kind do not return until what this returns is dropped.
+    #[must_use]
+    pub fn hang(&self, op: Op) -> Hang {
+        let (reached, when_reached) = mpsc::channel();
+        let (until, let_go) = mpsc::channel();
+        self.state().hanging = Some(Hanging { op, reached, until: Arc::new(Mutex::new(let_go)) });
+        Hang { reached: when_reached, _until: until }
+    }
+
+    /// The power is cut in the call after so many more, whichever it is: that one and all later ones fail.
+    pub fn cut_power_after(&self, calls: usize, seed: u64) {
+        self.state().cut = Some(Cut { after: calls, seed, left: None });
+    }
+
+    /// What the disk holds after the cut that was announced; `None` if it has not come yet.
+    pub fn after_cut(&self) -> Option<Self> {
+        self.state().cut.as_ref()?.left.clone()
     }
 
     pub fn used(&self) -> usize {
@@ -273,15 +339,14 @@ impl SimFs {
 
     /// A copy that shares nothing, without locks and faults.
     pub fn copy(&self) -> Self {
-        let state = self.state();
-        Self(Arc::new(Mutex::new(State {
-            inodes: state.inodes.clone(),
-            files: state.files.clone(),
-            durable_files: state.durable_files.clone(),
-            directories: state.directories.clone(),
-            durable_directories: state.durable_directories.clone(),
-            ..State::default()
-        })))
+        self.state().copy()
+    }
+
+    /// A copy as well; whoever has files open here is dead, and what it still tries has no effect.
+    pub fn kill(&self) -> Self {
+        let mut state = self.state();
+        state.cut = Some(Cut { after: 0, seed: 0, left: Some(Self::default()) });
+        state.copy()
     }
 
     /// What the disk holds after a power cut now: what was synced, and of the rest whatever `keep` says.
@@ -332,8 +397,32 @@ impl SimFs {
         })))
     }
 
+    /// An error once the power has been cut.
+    fn meet_cut(&self) -> io::Result<()> {
+        let seed = match &mut self.state().cut {
+            None => return Ok(()),
+            Some(Cut { left: Some(_), .. }) => return Err(io::ErrorKind::NotConnected.into()),
+            Some(Cut { after: 0, seed, .. }) => *seed,
+            Some(cut) => {
+                cut.after -= 1;
+                return Ok(());
+            }
+        };
+        let left = self.cut_power(chance(seed));
+        if let Some(cut) = &mut self.state().cut {
+            cut.left.get_or_insert(left);
+        }
+        Err(io::ErrorKind::NotConnected.into())
+    }
+
     /// Notes a call; the fault that it meets, if any.
     fn enter(&self, op: Op) -> io::Result<Option<usize>> {
+        let hanging = self.state().hanging.clone().filter(|hanging| hanging.op == op);
+        if let Some(hanging) = hanging {
+            let _nobody_waits = hanging.reached.send(());
+            let _let_go = hanging.until.lock().unwrap().recv();
+        }
+        self.meet_cut()?;
         let mut state = self.state();
         state.calls.push(op);
         let mut met = None;
@@ -356,6 +445,20 @@ impl SimFs {
         match effect {
             Effect::Fail(kind) => Err(kind.into()),
             Effect::Short(bytes) => Ok(Some(bytes)),
+        }
+    }
+}
+
+/// What survives of what was not synced: nothing, everything, or some of it.
+pub fn chance(seed: u64) -> impl FnMut() -> bool {
+    let mut random = seed | 1;
+    let mode = seed >> 60;
+    move || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        match mode {
+            0..4 => false,
+            4..8 => true,
+            _ => random >> 63 == 1,
         }
     }
 }

@@ -1,0 +1,120 @@
+//! Exemplars in the test's process, on a file system that does as it is told.
+
+#[path = "../../wal/tests/support/sim_fs.rs"]
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the log")]
+mod sim_fs;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use exemplar_bridge::config::Config;
+use exemplar_bridge::exemplars::{Exemplars, Sizes, Threads};
+use exemplar_bridge::metrics::Metrics;
+use exemplar_bridge::record::exemplars::Taken;
+use exemplar_bridge::record::{Found, walk};
+use exemplar_bridge::status::{Reason, Status};
+use prost::Message;
+use proto::remote_write::WriteRequest;
+use tokio_util::sync::CancellationToken;
+
+pub use self::sim_fs::{Hang, Op, SimFs, chance};
+use crate::numbered_exemplars::Held;
+
+/// Where the log is on such a file system.
+pub const DIRECTORY: &str = "/data/wal";
+
+fn segment_path(number: u64) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("{number:020}.wal"))
+}
+
+/// Small blocks and segments, and chunks of a few exemplars.
+pub fn small() -> Sizes {
+    let log = wal::Options { segment_bytes: 1024, block_bytes: 64, ..wal::Options::default() };
+    Sizes { log, chunk_bytes: 200 }
+}
+
+/// The defaults, with the log where it is on such a file system.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.wal.directory = DIRECTORY.into();
+    config
+}
+
+/// Exemplars with their threads, and what is told of them.
+pub struct Kept {
+    pub exemplars: Exemplars,
+    pub metrics: Metrics,
+    pub status: Status,
+    threads: Threads,
+}
+
+impl Kept {
+    /// Opens and replays the log.
+    pub fn open(fs: &SimFs, sizes: Sizes, config: &Config) -> Self {
+        let (metrics, status) = (Metrics::new(), Status::default());
+        let opened = Exemplars::open_on(Arc::new(fs.clone()), sizes, config, status.clone(), &metrics);
+        let (exemplars, opened) = opened.expect("the log can be opened");
+        let replayed = opened.replay(&CancellationToken::new()).expect("the log can be read");
+        Self { exemplars, metrics, status, threads: replayed.expect("nobody has stopped it") }
+    }
+
+    /// The same on the disk, with the defaults.
+    pub fn on_disk(directory: &Path) -> Self {
+        let mut config = config();
+        config.wal.directory = directory.to_owned();
+        let (metrics, status) = (Metrics::new(), Status::default());
+        let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics).expect("the log can be opened");
+        let replayed = opened.replay(&CancellationToken::new()).expect("the log can be read");
+        Self { exemplars, metrics, status, threads: replayed.expect("nobody has stopped it") }
+    }
+
+    /// Hands over the exemplars in these requests; the sequence number.
+    pub fn push(&self, requests: &[WriteRequest]) -> u64 {
+        self.exemplars.push(taken(requests))
+    }
+
+    /// What is held.
+    pub fn held(&self) -> Held {
+        let store = self.exemplars.store().expect("it has been replayed");
+        let mut selected = store.select(&[[]], i64::MIN, i64::MAX);
+        let mut held = Held::new();
+        while let Some(series) = selected.next_series() {
+            let label = series.labels().find(|(name, _)| *name == "series").expect("each has one");
+            let numbers = held.entry(label.1.parse().expect("it is a number")).or_default();
+            for exemplar in series.exemplars() {
+                let (name, trace) = exemplar.labels().next().expect("each has a label");
+                assert_eq!(name, "trace_id");
+                numbers.push(i64::from_str_radix(&trace.to_string(), 16).expect("it is in hexadecimal digits"));
+            }
+            numbers.sort_unstable();
+        }
+        held
+    }
+
+    /// The value of a metric, summed over its labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = self.metrics.encode().expect("a string takes everything");
+        testkit::Metrics::parse(&page).sum(name)
+    }
+
+    /// The condition of a component, if something is wrong with it.
+    pub fn condition(&self, component: &str) -> Option<Reason> {
+        self.status.ready().1.into_iter().find(|reason| reason.component == component)
+    }
+
+    /// Ends the threads in order.
+    pub async fn close(self) {
+        self.exemplars.close(self.threads).await;
+    }
+}
+
+/// What a lane takes out of these requests.
+pub fn taken(requests: &[WriteRequest]) -> Taken {
+    let (mut taken, mut found) = (Taken::default(), Found::default());
+    for request in requests {
+        let message = request.encode_to_vec();
+        walk(&message, &mut found).expect("it was encoded");
+        taken.take(&message, &found);
+    }
+    taken
+}

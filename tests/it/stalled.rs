@@ -1,0 +1,121 @@
+//! Promise: a disk that stands still under the exemplars' log holds up neither a rebalance nor the end, and nothing is
+//! committed meanwhile. With the real pipeline, on a file system whose fsync does not return.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use exemplar_bridge::config::{Config, Duration};
+use exemplar_bridge::dead_letter::DeadLetters;
+use exemplar_bridge::pipeline::{Pipeline, Shared};
+use serde_json::json;
+use testkit::{Kafka, PATIENCE, Producer, Receiver, eventually, unique};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::in_process::{Hang, Kept, Op, SimFs, config, small};
+use crate::numbered_exemplars::{Exemplified, difference};
+use crate::{LONG, bridge, started};
+
+/// A pipeline in this process, whose log hangs; it has delivered 200 records of two partitions.
+struct Stalled {
+    kafka: &'static Kafka,
+    topic: String,
+    records: Exemplified,
+    hanging: Hang,
+    kept: Kept,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+    _receiver: Receiver,
+    _home: tempfile::TempDir,
+}
+
+fn configured(kafka: &Kafka, topic: &str, receiver: &Receiver, home: &Path) -> Config {
+    let mut config = config();
+    config.kafka.brokers = kafka.bootstrap().to_owned();
+    config.kafka.topics = vec![topic.to_owned()];
+    config.kafka.group_id = topic.to_owned();
+    config.kafka.commit_interval = Duration::from_millis(20);
+    config.kafka.revoke_timeout = Duration::from_millis(500);
+    config.kafka.drain_timeout = Duration::from_millis(500);
+    config.remote_write[0].url = receiver.url();
+    config.dead_letter.directory = home.join("dead-letter");
+    config
+}
+
+impl Stalled {
+    async fn start() -> Self {
+        // Another test may have been first.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let (kafka, topic, receiver) = (Kafka::shared().await, unique("stalled"), Receiver::start().await);
+        kafka.create_topic(&topic, 2, &[]).await;
+        let mut records = Exemplified::over(2);
+        Producer::new(kafka.bootstrap()).produce(&topic, records.take(200)).await;
+
+        let home = tempfile::tempdir().expect("there is room for a directory");
+        let config = Arc::new(configured(kafka, &topic, &receiver, home.path()));
+        let fs = SimFs::default();
+        let kept = Kept::open(&fs, small(), &config);
+        let hanging = fs.hang(Op::Sync);
+        let dead_letters = DeadLetters::open(&config.dead_letter, kept.status.clone(), &kept.metrics);
+        let shared = Shared {
+            buffered_bytes: kept.metrics.buffered_bytes.clone(),
+            config,
+            status: kept.status.clone(),
+            dead_letters: dead_letters.expect("the directory is ours"),
+            exemplars: kept.exemplars.clone(),
+        };
+        let pipeline = Pipeline::new(shared, 0, kept.metrics.pipeline("default")).expect("it can be set up");
+        let stop = CancellationToken::new();
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { pipeline.run(stop).await.expect("it ends in order") }
+        });
+        eventually("all is delivered", LONG, async || receiver.samples() == records.samples()).await;
+        eventually("all exemplars are held", LONG, async || difference(&kept.held(), &records.held())).await;
+        tokio::task::block_in_place(|| hanging.wait());
+        Self { kafka, topic, records, hanging, kept, stop, running, _receiver: receiver, _home: home }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_instance_gets_its_share_of_the_partitions() {
+    let stalled = Stalled::start().await;
+    let receiver = Receiver::start().await;
+    let heartbeat = json!({ "kafka": { "properties": { "heartbeat.interval.ms": 500 } } });
+    let other = bridge(stalled.kafka, &stalled.topic).remote_write(&receiver.url()).config(heartbeat);
+    let other = started(other).await;
+    eventually("it gets a partition, and delivers what was not committed once more", LONG, async || {
+        let partitions = other.metrics().await.sum("exemplar_bridge_kafka_partitions");
+        let delivered = receiver.samples();
+        let whole = delivered
+            .values()
+            .next()
+            .is_some_and(|samples| stalled.records.samples().values().any(|wanted| wanted == samples));
+        if partitions == 1.0 && whole { Ok(()) } else { Err(format!("{partitions} partitions\n{}", other.log())) }
+    })
+    .await;
+    eventually("it commits that, and the one that stands still commits nothing", PATIENCE, async || {
+        let committed = stalled.kafka.committed(&stalled.topic, &stalled.topic).await;
+        if committed.contains(&Some(100)) && committed.contains(&None) { Ok(()) } else { Err(format!("{committed:?}")) }
+    })
+    .await;
+    drop(stalled.hanging);
+    eventually("once the disk has moved, all is committed", PATIENCE, async || {
+        stalled.kafka.lag(&stalled.topic, &stalled.topic).await == 0
+    })
+    .await;
+    stalled.stop.cancel();
+    stalled.running.await.expect("it does not panic");
+    stalled.kept.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_all_the_same_and_commits_nothing() {
+    let stalled = Stalled::start().await;
+    stalled.stop.cancel();
+    tokio::time::timeout(PATIENCE, stalled.running).await.expect("it ends").expect("it does not panic");
+    // Its threads wait for the disk, and nobody waits for them for ever.
+    tokio::time::timeout(PATIENCE, stalled.kept.close()).await.expect("it ends");
+    assert_eq!(stalled.kafka.committed(&stalled.topic, &stalled.topic).await, [None, None]);
+    drop(stalled.hanging);
+}
