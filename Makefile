@@ -1,9 +1,9 @@
 # The one way in. Whatever is run, `deps` installs what it needs and this machine does not have.
 
-.PHONY: help deps demo fmt lint doc test deny bench
+.PHONY: help deps demo fmt lint doc test deny bench image-test
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
 
 deps: ## install what building and testing need
 	@testkit/deps.sh
@@ -34,3 +34,6 @@ deny: ## check the licences, advisories and sources of dependencies
 bench: deps ## measure the parts, then the whole
 	cargo bench --bench parts
 	cargo bench --bench end_to_end
+
+image-test: deps ## build the image and try it; as root, on a Debian
+	@testkit/image-test.sh

@@ -1,12 +1,14 @@
 //! `check`: is everything there that running depends on? It changes nothing and reads no record.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::cli::Exit;
 use crate::config::Config;
 use crate::delivery::{Client, Verdict};
+use crate::kafka::TopicPartition;
 use crate::kafka::client::{Observer, consumer_config, try_consumer};
 
 /// Checks everything, says what it finds a line each, and returns what to exit with: that of the first thing that is
@@ -84,11 +86,34 @@ fn check_kafka(config: &Config, group_id: &str) -> Vec<Result<String, String>> {
             (count, _) => Ok(format!("topic {topic}: {count} partitions")),
         });
     }
-    results.push(match observer.beginnings(&all) {
+    results.push(match offsets(&observer, &all) {
         Ok(_) => Ok(format!("group {group_id}: its offsets may be read")),
         Err(error) => Err(format!("group {group_id}: its offsets may not be read: {error}")),
     });
     results
+}
+
+/// How long brokers may take to agree who keeps the group's offsets: they make that topic when a group first asks.
+const COORDINATOR: Duration = Duration::from_secs(10);
+
+/// Asks for the group's offsets, again while the brokers are looking for the one that keeps them.
+fn offsets(observer: &Observer, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
+    let deadline = Instant::now() + COORDINATOR;
+    loop {
+        let Err(error) = observer.beginnings(partitions) else { return Ok(()) };
+        let passes = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::NotCoordinator
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+            )
+        );
+        if !passes || Instant::now() >= deadline {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Whether files can be made there: in the directory itself, or, as long as it is not there, in the nearest above it.

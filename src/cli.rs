@@ -149,6 +149,13 @@ enum WalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Write every exemplar in it, a JSON object a line
+    Export {
+        #[command(flatten)]
+        settings: Settings,
+        /// The log's directory [default: wal.directory]
+        directory: Option<PathBuf>,
+    },
     /// Read all of it, and tell by the exit code whether it is sound
     Verify {
         #[command(flatten)]
@@ -224,6 +231,11 @@ pub enum Task {
         directory: Option<PathBuf>,
         /// As JSON lines.
         json: bool,
+    },
+    /// Write the exemplars in a log as JSON lines.
+    ExportLog {
+        /// The log, if it is not the configured one.
+        directory: Option<PathBuf>,
     },
     /// Read all of a log and say whether it is sound.
     VerifyLog {
@@ -304,7 +316,12 @@ impl Cli {
                 | Command::DeadLetter {
                     command: DeadLetterCommand::List { settings, .. } | DeadLetterCommand::Show { settings, .. },
                 }
-                | Command::Wal { command: WalCommand::Inspect { settings, .. } | WalCommand::Verify { settings, .. } },
+                | Command::Wal {
+                    command:
+                        WalCommand::Inspect { settings, .. }
+                        | WalCommand::Export { settings, .. }
+                        | WalCommand::Verify { settings, .. },
+                },
             ) => settings,
         };
         let file = after.config.clone().or_else(|| self.settings.config.clone());
@@ -335,6 +352,7 @@ impl WalCommand {
     fn task(&self) -> Task {
         match self {
             Self::Inspect { directory, json, .. } => Task::InspectLog { directory: directory.clone(), json: *json },
+            Self::Export { directory, .. } => Task::ExportLog { directory: directory.clone() },
             Self::Verify { directory, .. } => Task::VerifyLog { directory: directory.clone() },
         }
     }
@@ -427,6 +445,7 @@ mod tests {
     #[test]
     fn a_log_is_named_by_its_directory() {
         assert_eq!(task("wal verify"), Task::VerifyLog { directory: None });
+        assert_eq!(task("wal export"), Task::ExportLog { directory: None });
         let directory = Some(PathBuf::from("data/wal"));
         assert_eq!(task("wal verify data/wal"), Task::VerifyLog { directory: directory.clone() });
         assert_eq!(task("wal inspect data/wal"), Task::InspectLog { directory: directory.clone(), json: false });

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use exemplar_bridge::cli::{self, Cli, Exit, Task};
 use exemplar_bridge::config::{self, Log};
-use exemplar_bridge::{bridge, check, dead_letter, demo, kafka, log, wal_command};
+use exemplar_bridge::{bridge, check, dead_letter, demo, exemplars, kafka, log, wal_command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned as Shutdown};
 
@@ -50,6 +50,10 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
         Task::InspectLog { directory, json } => {
             let directory = directory.unwrap_or(config.wal.directory);
             return Ok(wal_command::inspect(&directory, json, &mut out)?);
+        }
+        Task::ExportLog { directory } => {
+            let directory = directory.unwrap_or(config.wal.directory);
+            return Ok(exemplars::export::export(&directory, &mut io::BufWriter::new(out), &mut io::stderr())?);
         }
         Task::VerifyLog { directory } => {
             let directory = directory.unwrap_or(config.wal.directory);

@@ -1,15 +1,20 @@
 //! `wal inspect` and `wal verify`: what a log is made of, and whether all of it can be read.
 //!
-//! They only read and take no lock, so a bridge may be writing meanwhile. They know nothing of what the records mean.
+//! They only read and take no lock, so a bridge may be writing meanwhile. Of what the records mean they know only whether
+//! they hold exemplars.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use wal::{Cause, Entry, Position, Reader, SegmentFile};
 
+use crate::api::json::seconds;
 use crate::cli::Exit;
+use crate::exemplars::chunk::decode;
 
 /// Why a log cannot be looked into.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +83,10 @@ struct Contents {
     damages: u64,
     damaged_bytes: u64,
     torn_bytes: u64,
+    exemplars: u64,
+    /// Their times, in milliseconds.
+    oldest: Option<i64>,
+    newest: Option<i64>,
 }
 
 impl Contents {
@@ -86,6 +95,12 @@ impl Contents {
         self.payload_bytes += payload.len() as u64;
         self.first.get_or_insert(position);
         self.last = Some(position);
+        // If it is a log of exemplars.
+        let _other = decode(payload, |_, exemplar| {
+            self.exemplars += 1;
+            self.oldest = Some(self.oldest.map_or(exemplar.timestamp, |oldest| oldest.min(exemplar.timestamp)));
+            self.newest = self.newest.max(Some(exemplar.timestamp));
+        });
     }
 
     fn add(&mut self, finding: &Finding) {
@@ -107,6 +122,9 @@ impl Contents {
         self.damages += later.damages;
         self.damaged_bytes += later.damaged_bytes;
         self.torn_bytes += later.torn_bytes;
+        self.exemplars += later.exemplars;
+        self.oldest = self.oldest.into_iter().chain(later.oldest).min();
+        self.newest = self.newest.max(later.newest);
     }
 }
 
@@ -175,8 +193,22 @@ impl Survey {
     }
 }
 
-const COLUMNS: [&str; 11] =
-    ["SEGMENT", "FILE", "BYTES", "RECORDS", "PAYLOAD", "FIRST", "LAST", "DAMAGES", "DAMAGED", "TORN", "FORMAT"];
+const COLUMNS: [&str; 14] = [
+    "SEGMENT",
+    "FILE",
+    "BYTES",
+    "RECORDS",
+    "PAYLOAD",
+    "FIRST",
+    "LAST",
+    "DAMAGES",
+    "DAMAGED",
+    "TORN",
+    "FORMAT",
+    "EXEMPLARS",
+    "OLDEST",
+    "NEWEST",
+];
 
 /// Shows a log's segments and what is damaged, for people or as a JSON object a line.
 ///
@@ -245,6 +277,9 @@ fn add_contents(object: &mut Value, contents: &Contents) {
     object["damages"] = json!(contents.damages);
     object["damaged_bytes"] = json!(contents.damaged_bytes);
     object["torn_bytes"] = json!(contents.torn_bytes);
+    object["exemplars"] = json!(contents.exemplars);
+    object["oldest"] = json!(contents.oldest.map(time));
+    object["newest"] = json!(contents.newest.map(time));
 }
 
 fn row(
@@ -268,7 +303,16 @@ fn row(
         contents.damaged_bytes.to_string(),
         contents.torn_bytes.to_string(),
         version.unwrap_or_else(none),
+        contents.exemplars.to_string(),
+        contents.oldest.map_or_else(none, time),
+        contents.newest.map_or_else(none, time),
     ]
+}
+
+/// RFC 3339; as seconds if the year has more than four digits.
+fn time(milliseconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| seconds(milliseconds))
 }
 
 /// Each column as wide as what is in it.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine does not have: Debian's packages, parts of the Rust toolchain,
-# and Kafka's jars. If nothing is missing, nothing is asked of the network.
+# Kafka's jars, and Go modules. If nothing is missing, nothing is asked of the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,7 @@ programs=(
     g++:g++
     make:make
     pkg-config:pkg-config
+    go:golang-go
     java:default-jre-headless
     mvn:maven
     curl:curl
@@ -79,3 +80,6 @@ if ! cmp -s testkit/kafka/pom.xml "$libs/pom.xml"; then
     rm -rf "$libs"
     mv "$libs.new" "$libs"
 fi
+
+# What the client in Go is built from; nothing is asked for that the module cache has.
+(cd tests/clients/go && go mod download)

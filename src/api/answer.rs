@@ -13,6 +13,7 @@ pub(super) enum Kind {
     BadData,
     NotFound,
     Unavailable,
+    Timeout,
     Internal,
 }
 
@@ -22,6 +23,7 @@ impl Kind {
             Self::BadData => "bad_data",
             Self::NotFound => "not_found",
             Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
             Self::Internal => "internal",
         }
     }
@@ -54,7 +56,7 @@ pub(super) fn failure(status: StatusCode, kind: Kind, error: &str) -> Response {
 
 /// The path is there, the method is not.
 pub(super) fn not_allowed(methods: &'static str) -> Response {
-    let error = format!("only {} is answered here", methods.replace(", ", " and "));
+    let error = format!("this path takes {} only", methods.replace(", ", " and "));
     let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, Kind::BadData, &error);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response

@@ -1,78 +1,144 @@
 //! `query_exemplars`, as Prometheus answers it, and the same question as a JSON object.
-//!
-//! Selecting and rendering run on a blocking thread and are read as they come: a large answer delays nobody and is never
-//! in memory as a whole.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::Semaphore;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::answer::{self, Kind};
-use super::json::Renderer;
-use super::time::{parse_time, parse_time_value};
+use super::question::{self, Question, Wrong};
+use super::rendering::{Rendering, TimedOut};
+use crate::config;
 use crate::exemplars::Exemplars;
-use crate::exemplars::query::{Selector, selectors};
-use crate::exemplars::store::Store;
 
 /// The most bytes of a request's body: a query of 16 KiB, however it is encoded, and room beside it.
 const BODY: usize = 64 << 10;
 
-/// Pieces of an answer that wait for a slow reader.
-const PIECES: usize = 4;
+/// Answers may be waiting for clients that read slowly, so many for each that is worked on.
+const OPEN: usize = 8;
+
+/// What questions are put to; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Queries {
+    exemplars: Exemplars,
+    /// As many permits as pieces of answers may be rendered at a time.
+    permits: Arc<Semaphore>,
+    /// As many permits as answers may be on their way that take more than a piece.
+    open: Arc<Semaphore>,
+    max: usize,
+    timeout: config::Duration,
+}
 
 /// Why a question is not answered.
 enum Refusal {
-    /// It is wrong: what about it.
-    BadData(String),
-    /// It was answered, had the log been replayed.
+    /// It is wrong.
+    Wrong(Wrong),
+    /// The log is still being replayed.
     NotReady,
+    /// Others are being answered.
+    Busy { max: usize },
+    /// It takes too long.
+    TimedOut { timeout: config::Duration },
 }
 
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         match refusal {
-            Refusal::BadData(error) => answer::failure(StatusCode::BAD_REQUEST, Kind::BadData, &error),
+            Refusal::Wrong(Wrong(error)) => answer::failure(StatusCode::BAD_REQUEST, Kind::BadData, &error),
             Refusal::NotReady => {
                 let error = "the log is being replayed; try again when /-/ready answers 200";
-                answer::failure(StatusCode::SERVICE_UNAVAILABLE, Kind::Unavailable, error)
+                answer::failure(unavailable, Kind::Unavailable, error)
+            }
+            Refusal::Busy { max } => {
+                let error = format!("{max} queries are being answered (http.max_concurrent_queries); try again");
+                answer::failure(unavailable, Kind::Unavailable, &error)
+            }
+            Refusal::TimedOut { timeout } => {
+                let error = format!("the query took longer than {timeout} (http.query_timeout); ask for less");
+                answer::failure(unavailable, Kind::Timeout, &error)
             }
         }
     }
 }
 
-/// A question.
-struct Question {
-    selectors: Vec<Selector>,
-    /// Milliseconds, both included.
-    start: i64,
-    end: i64,
-}
+impl Queries {
+    pub(super) fn new(exemplars: Exemplars, config: &config::Http) -> Self {
+        let max = config.max_concurrent_queries;
+        let open = Arc::new(Semaphore::new(max * OPEN));
+        Self { exemplars, permits: Arc::new(Semaphore::new(max)), open, max, timeout: config.query_timeout }
+    }
 
-/// Answers `GET /api/v1/query_exemplars?query=…&start=…&end=…`.
-pub(super) async fn get(exemplars: Exemplars, parameters: String) -> Response {
-    answer(&exemplars, Parameters::of([parameters.as_bytes()]).question()).await
-}
+    /// Answers `GET /api/v1/query_exemplars?query=…&start=…&end=…`.
+    pub(super) async fn get(self, parameters: String) -> Response {
+        self.answer(Ok(move || question::from_form(&[parameters.as_bytes()]))).await
+    }
 
-/// Answers `POST /api/v1/query_exemplars`, with the same as a form; what is in the body comes before what is in the URL.
-pub(super) async fn post_form(exemplars: Exemplars, parameters: String, body: impl Body) -> Response {
-    let question = match read(body).await {
-        Ok(body) => Parameters::of([&body, parameters.as_bytes()]).question(),
-        Err(refusal) => Err(refusal),
-    };
-    answer(&exemplars, question).await
-}
+    /// Answers `POST /api/v1/query_exemplars`, with the same as a form; what is in the body comes before what is in the
+    /// URL.
+    pub(super) async fn post_form(self, parameters: String, body: impl Body) -> Response {
+        let body = read(body).await;
+        self.answer(body.map(|body| move || question::from_form(&[&body, parameters.as_bytes()]))).await
+    }
 
-/// Answers `POST /` with `{"query": …, "start": …, "end": …}`.
-pub(super) async fn post_json(exemplars: Exemplars, body: impl Body) -> Response {
-    let question = match read(body).await {
-        Ok(body) => Object::of(&body).and_then(Object::question),
-        Err(refusal) => Err(refusal),
-    };
-    answer(&exemplars, question).await
+    /// Answers `POST /` with `{"query": …, "start": …, "end": …}`.
+    pub(super) async fn post_json(self, body: impl Body) -> Response {
+        let body = read(body).await;
+        self.answer(body.map(|body| move || question::from_json(&body))).await
+    }
+
+    async fn answer(self, parse: Result<impl FnOnce() -> Result<Question, Wrong> + Send + 'static, Wrong>) -> Response {
+        self.begin(parse).await.unwrap_or_else(Response::from)
+    }
+
+    /// Errors can be told as long as nothing has been sent: so the first piece is waited for.
+    async fn begin(
+        self,
+        parse: Result<impl FnOnce() -> Result<Question, Wrong> + Send + 'static, Wrong>,
+    ) -> Result<Response, Refusal> {
+        let parse = parse.map_err(Refusal::Wrong)?;
+        let question = self.work(parse).await?.map_err(Refusal::Wrong)?;
+        if question.selectors.is_none() {
+            // Prometheus answers an expression that selects nothing with 204 and no body, on which who reads JSON fails.
+            return Ok(answer::json(StatusCode::OK, r#"{"status":"success"}"#));
+        }
+        let store = self.exemplars.store().ok_or(Refusal::NotReady)?;
+        let rendering = Rendering::new(store.clone(), question, self.timeout.get());
+        let (rendering, first) = self.piece(rendering).await?;
+        let first = first.unwrap_or_default();
+        if rendering.is_finished() {
+            return Ok(answer::text(StatusCode::OK, "application/json", first));
+        }
+        let open = Arc::clone(&self.open).try_acquire_owned().map_err(|_| Refusal::Busy { max: self.max * OPEN })?;
+        let rest = futures_util::stream::unfold((self, open, Some(rendering)), |(queries, open, rendering)| async {
+            let piece = match queries.piece(rendering?).await {
+                Ok((rendering, piece)) => (Ok(piece?), (queries, open, Some(rendering))),
+                // Too late for a status: the client sees that the answer has no end.
+                Err(_) => (Err(std::io::Error::other("the answer takes too long")), (queries, open, None)),
+            };
+            Some(piece)
+        });
+        Ok(answer::stream(futures_util::stream::iter([Ok(first)]).chain(rest)))
+    }
+
+    async fn piece(&self, mut rendering: Rendering) -> Result<(Rendering, Option<Bytes>), Refusal> {
+        let piece = self.work(move || rendering.piece().map(|piece| (rendering, piece))).await?;
+        piece.map_err(|TimedOut| Refusal::TimedOut { timeout: self.timeout })
+    }
+
+    /// Works where it delays nothing, as soon as not too many others do. Parsing an expression may take its time too.
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+        let permit = tokio::time::timeout(self.timeout.get(), Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| Refusal::Busy { max: self.max })?.expect("it is never closed");
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        Ok(done.await.expect("a query does not panic"))
+    }
 }
 
 /// A request's body as it comes.
@@ -84,120 +150,20 @@ impl<B: Buf, S: Stream<Item = Result<B, warp::Error>> + Send> Body for S {
     type Piece = B;
 }
 
-async fn read(body: impl Body) -> Result<Vec<u8>, Refusal> {
+async fn read(body: impl Body) -> Result<Vec<u8>, Wrong> {
     let mut body = std::pin::pin!(body);
     let mut all = Vec::new();
     while let Some(piece) = body.next().await {
-        let mut piece = piece.map_err(|error| Refusal::BadData(format!("the body cannot be read: {error}")))?;
+        let mut piece = piece.map_err(|error| Wrong(format!("the body cannot be read: {error}")))?;
         if all.len() + piece.remaining() > BODY {
-            return Err(Refusal::BadData(format!("the body is longer than {BODY} bytes")));
+            return Err(Wrong(format!("the body is longer than {BODY} bytes")));
         }
         while piece.has_remaining() {
             let chunk = piece.chunk();
             all.extend_from_slice(chunk);
-            piece.advance(chunk.len());
+            let len = chunk.len();
+            piece.advance(len);
         }
     }
     Ok(all)
-}
-
-/// Parameters of a URL or a form: the first value of each.
-struct Parameters(HashMap<String, String>);
-
-impl Parameters {
-    fn of<const N: usize>(encoded: [&[u8]; N]) -> Self {
-        let mut all = HashMap::new();
-        for (name, value) in encoded.into_iter().flat_map(form_urlencoded::parse) {
-            all.entry(name.into_owned()).or_insert_with(|| value.into_owned());
-        }
-        Self(all)
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    fn question(&self) -> Result<Question, Refusal> {
-        let time = |name| self.get(name).map(|text| parse_time(text).map_err(|error| invalid(name, error))).transpose();
-        question(self.get("query"), time("start")?, time("end")?)
-    }
-}
-
-/// What `POST /` takes.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Object {
-    query: Option<String>,
-    start: Option<serde_json::Value>,
-    end: Option<serde_json::Value>,
-}
-
-impl Object {
-    fn of(body: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|error| {
-            let example = r#"{"query": "{job=\"shop\"}", "start": 1632980302, "end": 1632980402}"#;
-            Refusal::BadData(format!("the body is not an object such as {example}: {error}"))
-        })
-    }
-
-    fn question(self) -> Result<Question, Refusal> {
-        let time = |name, value: Option<serde_json::Value>| {
-            value.map(|value| parse_time_value(&value).map_err(|error| invalid(name, error))).transpose()
-        };
-        question(self.query.as_deref(), time("start", self.start)?, time("end", self.end)?)
-    }
-}
-
-fn invalid(parameter: &str, error: impl std::fmt::Display) -> Refusal {
-    Refusal::BadData(format!("invalid parameter {parameter:?}: {error}"))
-}
-
-/// In Prometheus' order: first the times, then the query.
-fn question(query: Option<&str>, start: Option<i64>, end: Option<i64>) -> Result<Question, Refusal> {
-    let (start, end) = (start.unwrap_or(i64::MIN), end.unwrap_or(i64::MAX));
-    if end < start {
-        return Err(invalid("end", "end timestamp must not be before start timestamp"));
-    }
-    let selectors = selectors(query.unwrap_or_default()).map_err(|error| invalid("query", error))?;
-    Ok(Question { selectors, start, end })
-}
-
-async fn answer(exemplars: &Exemplars, question: Result<Question, Refusal>) -> Response {
-    let question = match question {
-        Ok(question) => question,
-        Err(refusal) => return refusal.into(),
-    };
-    if question.selectors.is_empty() {
-        // As Prometheus answers an expression that selects nothing.
-        return answer::json(StatusCode::OK, r#"{"status":"success"}"#);
-    }
-    let Some(store) = exemplars.store() else { return Refusal::NotReady.into() };
-    let store = store.clone();
-    let (pieces, mut rendered) = mpsc::channel::<Bytes>(PIECES);
-    tokio::task::spawn_blocking(move || render(&store, &question, &pieces));
-    let body = futures_util::stream::poll_fn(move |context| rendered.poll_recv(context)).map(Ok::<_, std::io::Error>);
-    answer::stream(body)
-}
-
-/// Renders an answer piece by piece, until it is complete or nobody reads it any more.
-fn render(store: &Store, question: &Question, pieces: &mpsc::Sender<Bytes>) {
-    store.expire(crate::now());
-    let selectors: Vec<_> = question.selectors.iter().map(|selector| &selector.matchers).collect();
-    let mut selected = store.select(&selectors, question.start, question.end);
-    let mut renderer = Renderer::new();
-    while let Some(series) = selected.next_series() {
-        let mut exemplars = series.exemplars();
-        renderer.begin_series(series.labels());
-        loop {
-            if let Some(piece) = renderer.take_full()
-                && pieces.blocking_send(piece).is_err()
-            {
-                return;
-            }
-            let Some(exemplar) = exemplars.next() else { break };
-            renderer.exemplar(&exemplar);
-        }
-        renderer.end_series();
-    }
-    let _gone = pieces.blocking_send(renderer.finish());
 }

@@ -61,6 +61,22 @@ impl Renderer {
         self.push("]}");
     }
 
+    /// A series with one exemplar, for [`Renderer::entry`].
+    pub(super) fn alone<'a>(labels: impl Iterator<Item = Label<'a>>, exemplar: &Exemplar<'_>) -> Vec<u8> {
+        let mut renderer = Self { text: Vec::new(), separator: "", first_exemplar: true, value: String::new() };
+        renderer.begin_series(labels);
+        renderer.exemplar(exemplar);
+        renderer.end_series();
+        renderer.text
+    }
+
+    /// What has been rendered before.
+    pub(super) fn entry(&mut self, entry: &[u8]) {
+        self.push(self.separator);
+        self.separator = ",";
+        self.text.extend_from_slice(entry);
+    }
+
     /// What is left to give away.
     pub(super) fn finish(mut self) -> Bytes {
         self.push("]}\n");
@@ -83,6 +99,22 @@ impl Renderer {
 
 fn push_string(text: &mut Vec<u8>, string: &str) {
     serde_json::to_writer(text, string).expect("memory takes whatever is written");
+}
+
+/// A value as it is in an answer, without its quotes.
+pub(crate) fn float(value: f64) -> String {
+    text(|text| push_float(text, value))
+}
+
+/// Milliseconds as they are in an answer.
+pub(crate) fn seconds(milliseconds: i64) -> String {
+    text(|text| push_seconds(text, milliseconds))
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut text = Vec::new();
+    write(&mut text);
+    String::from_utf8(text).expect("numbers are ASCII")
 }
 
 /// As Go's `strconv.AppendFloat` with the shortest digits: in full, or with an exponent of at least two digits where it
@@ -118,12 +150,6 @@ fn push_seconds(text: &mut Vec<u8>, milliseconds: i64) {
 mod tests {
     use super::*;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut text = Vec::new();
-        write(&mut text);
-        String::from_utf8(text).expect("text")
-    }
-
     #[test]
     fn floats_are_written_as_go_writes_them() {
         // What `strconv.FormatFloat(f, 'f' or 'e', -1, 64)` gives.
@@ -145,7 +171,7 @@ mod tests {
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
         ] {
-            assert_eq!(text(|text| push_float(text, value)), expected);
+            assert_eq!(float(value), expected);
         }
     }
 
@@ -161,7 +187,7 @@ mod tests {
             (i64::MIN, "-9223372036854775.808"),
             (i64::MAX, "9223372036854775.807"),
         ] {
-            assert_eq!(text(|text| push_seconds(text, milliseconds)), expected);
+            assert_eq!(seconds(milliseconds), expected);
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod answer;
 mod exemplars;
-mod json;
+pub(crate) mod json;
+mod question;
+mod rendering;
 mod routes;
 mod server;
 mod time;

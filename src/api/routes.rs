@@ -9,8 +9,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use super::answer::{self, Kind};
-use super::exemplars;
-use crate::exemplars::Exemplars;
+use super::exemplars::Queries;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::status::Status;
 
@@ -20,7 +19,7 @@ const PATHS: &str = "POST / with a JSON object, /api/v1/query_exemplars, /-/heal
 pub fn routes(
     metrics: Arc<Metrics>,
     status: Status,
-    exemplars: Exemplars,
+    queries: Queries,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     // HEAD is GET without its body, which hyper leaves out. Each path ends with what it answers to any other method.
     let get = || warp::get().or(warp::head()).unify();
@@ -30,14 +29,14 @@ pub fn routes(
     let ready = warp::path!("-" / "ready").and(get().map(move || ready(&status)).or(refuse("GET, HEAD")).unify());
     let metrics = warp::path!("metrics").and(get().map(move || page(&metrics)).or(refuse("GET, HEAD")).unify());
 
-    let exemplars = warp::any().map(move || exemplars.clone());
+    let queries = warp::any().map(move || queries.clone());
     let parameters = || warp::query::raw().or(warp::any().map(String::new)).unify();
-    let by_url = warp::get().and(exemplars.clone()).and(parameters()).then(exemplars::get);
+    let by_url = warp::get().and(queries.clone()).and(parameters()).then(Queries::get);
     let by_form =
-        warp::post().and(exemplars.clone()).and(parameters()).and(warp::body::stream()).then(exemplars::post_form);
+        warp::post().and(queries.clone()).and(parameters()).and(warp::body::stream()).then(Queries::post_form);
     let query_exemplars =
         warp::path!("api" / "v1" / "query_exemplars").and(by_url.or(by_form).unify().or(refuse("GET, POST")).unify());
-    let by_json = warp::post().and(exemplars).and(warp::body::stream()).then(exemplars::post_json);
+    let by_json = warp::post().and(queries).and(warp::body::stream()).then(Queries::post_json);
     let root = warp::path::end().and(by_json.or(refuse("POST")).unify());
 
     let all = query_exemplars.or(root).unify().or(healthy).unify().or(ready).unify().or(metrics).unify();

@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::exemplars::Queries;
 use super::routes::routes;
 use crate::config::Http;
 use crate::exemplars::Exemplars;
@@ -37,7 +38,7 @@ pub struct Server {
     listener: TcpListener,
     metrics: Arc<Metrics>,
     status: Status,
-    exemplars: Exemplars,
+    queries: Queries,
 }
 
 impl Server {
@@ -55,7 +56,7 @@ impl Server {
         let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "serving");
-        Ok(Self { listener, metrics, status, exemplars })
+        Ok(Self { listener, metrics, status, queries: Queries::new(exemplars, config) })
     }
 
     /// Where it listens.
@@ -65,7 +66,7 @@ impl Server {
 
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.exemplars)));
+        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries)));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
         let connections = GracefulShutdown::new();

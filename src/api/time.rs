@@ -9,13 +9,20 @@ use time::format_description::well_known::Rfc3339;
 #[error("cannot parse {0} to a valid timestamp: write seconds since the epoch, or RFC 3339")]
 pub(super) struct TimeError(String);
 
+/// What Prometheus' clients write for "from the beginning" and "to the end" (`minTimeFormatted` in its `web/api/v1`).
+const EXTREMES: [(&str, i64); 2] =
+    [("-292273086-05-16T16:47:06Z", i64::MIN), ("292277025-08-18T07:12:54.999999999Z", i64::MAX)];
+
 /// Milliseconds since the epoch. Seconds that are out of range count as the first or last there is.
 pub(super) fn parse_time(text: &str) -> Result<i64, TimeError> {
     if let Ok(seconds) = text.parse::<f64>()
         && seconds.is_finite()
     {
-        // Saturates.
-        return Ok((seconds * 1000.0).round() as i64);
+        // As Prometheus rounds: the fraction alone, for the product may lie halfway where the number does not. Saturates.
+        return Ok((seconds.trunc() * 1000.0 + (seconds.fract() * 1000.0).round()) as i64);
+    }
+    if let Some((_, extreme)) = EXTREMES.iter().find(|(extreme, _)| *extreme == text) {
+        return Ok(*extreme);
     }
     let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimeError(format!("{text:?}")))?;
     let milliseconds = time.unix_timestamp_nanos().div_euclid(1_000_000);
@@ -45,9 +52,12 @@ mod tests {
             ("1.6e9", 1_600_000_000_000),
             ("-1.5", -1500),
             ("1e300", i64::MAX),
+            ("1795247600.2505", 1_795_247_600_250),
             ("2021-09-30T05:38:22Z", 1_632_980_302_000),
             ("2021-09-30T07:38:22.123456+02:00", 1_632_980_302_123),
             ("1969-12-31T23:59:59.9999Z", -1),
+            ("-292273086-05-16T16:47:06Z", i64::MIN),
+            ("292277025-08-18T07:12:54.999999999Z", i64::MAX),
         ] {
             assert_eq!(parse_time(text), Ok(expected), "{text}");
         }

@@ -298,6 +298,7 @@ fn impossible_values_are_refused_with_a_remedy() {
         ("dead_letter.max_bytes", "1MiB", "max_record_bytes"),
         ("exemplars.capacity", "0", "too small"),
         ("exemplars.max_per_series", "0", "too small"),
+        ("exemplars.max_age", "0s", "no exemplar is younger"),
         ("wal.directory", "", "is empty"),
         ("wal.directory", "data/dead-letter", "of its own"),
         ("wal.max_bytes", "1MiB", "\"8MiB\" or more"),

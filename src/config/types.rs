@@ -212,6 +212,14 @@ pub struct Http {
     /// Address and port for the API; port 0 takes any that is free. There is no
     /// authentication: `0.0.0.0:8000` is for networks that you trust. Default: `"127.0.0.1:8000"`.
     pub listen: String,
+    /// The most queries that are worked on at a time; others wait, at most for `query_timeout`. Few make users wait, many
+    /// take processors away from delivery. Default: `4`.
+    #[serde(deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_concurrent_queries: usize,
+    /// How long a query may be worked on, and wait for others before. Too short refuses large answers, long lets a greedy
+    /// one stay. Default: `"30s"`.
+    pub query_timeout: Duration,
 }
 
 /// What bounds memory.
@@ -359,7 +367,7 @@ impl Default for Wal {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8000".to_owned() }
+        Self { listen: "127.0.0.1:8000".to_owned(), max_concurrent_queries: 4, query_timeout: Duration::from_secs(30) }
     }
 }
 

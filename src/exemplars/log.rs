@@ -20,6 +20,9 @@ use crate::metrics::ExemplarMetrics;
 use crate::record::exemplars::Exemplar;
 use crate::status::{Severity, Status};
 
+/// As long as fewer exemplars wait, they are left as they are.
+const COMPACT_FROM: usize = 100_000;
+
 /// How often a log that cannot be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -126,6 +129,9 @@ impl Logger {
     }
 }
 
+/// Stands for the arrival number at the end of the replay.
+const KEPT: u64 = u64::MAX;
+
 /// What is in the segments of the log: so that one can go when the ring has evicted it all.
 #[derive(Debug, Default)]
 pub(super) struct Segments(VecDeque<(u64, u64)>);
@@ -134,8 +140,20 @@ impl Segments {
     /// A record at `position` ends with the exemplar of this arrival number.
     pub(super) fn note(&mut self, position: Position, arrival: u64) {
         match self.0.back_mut() {
-            Some((segment, last)) if *segment == position.segment => *last = arrival,
+            Some((segment, last)) if *segment == position.segment => *last = arrival.max(*last),
             _ => self.0.push_back((position.segment, arrival)),
+        }
+    }
+
+    /// Something in the segment could not be read or understood: it stays as long as anything that is there now.
+    pub(super) fn keep(&mut self, position: Position) {
+        self.note(position, KEPT);
+    }
+
+    /// All that was there has been noted; the ring's arrival number then.
+    pub(super) fn complete(&mut self, arrival: u64) {
+        for (_, last) in self.0.iter_mut().filter(|(_, last)| *last == KEPT) {
+            *last = arrival.max(1);
         }
     }
 
@@ -191,6 +209,10 @@ pub(super) struct Progress {
     /// Exemplars appended since the last sync.
     unsynced: usize,
     failing_since: Option<Instant>,
+    /// Whether offsets are committed though the log cannot be written.
+    given_up: bool,
+    /// How often the log had lost segments when it was last looked at.
+    losses: u64,
 }
 
 impl LogWriter {
@@ -200,21 +222,35 @@ impl LogWriter {
             let retry = self.progress.failing_since.map(|_| RETRY);
             let Waiting { chunks, syncs, sequence, closed, .. } = self.logger.next(retry, self.unlogged());
             self.progress.pending.extend(chunks);
+            self.compact_pending();
             let wanted = !syncs.is_empty() || closed || retry.is_some();
-            match self.write(sequence, wanted) {
+            let mut written = self.write(sequence, wanted);
+            if self.log.losses() != self.progress.losses {
+                self.progress.losses = self.log.losses();
+                tracing::error!(
+                    exemplars = self.store.len(),
+                    "segments of the log have vanished; everything that is held is logged once more"
+                );
+                self.begin_anew();
+                written = self.write(sequence, true);
+            }
+            match written {
                 Ok(()) => self.recovered(),
-                Err(error) => {
-                    if matches!(error, wal::Error::Vanished { .. }) {
-                        self.begin_anew();
-                    }
-                    self.failed(&error);
-                }
+                Err(error) => self.failed(&error),
             }
             self.report();
             let given_up = self.progress.failing_since.is_some_and(|since| {
                 let patience = self.config.max_uncommitted;
                 !self.config.required && !patience.is_zero() && since.elapsed() >= patience.get()
             });
+            if given_up && !self.progress.given_up {
+                tracing::error!(
+                    exemplars = self.unlogged(),
+                    "the log could not be written for wal.max_uncommitted; offsets are committed from now on, and a crash \
+                     loses exemplars"
+                );
+            }
+            self.progress.given_up = given_up;
             self.moved();
             for answer in syncs {
                 // Nobody listens any more after a time-out.
@@ -250,9 +286,12 @@ impl LogWriter {
     }
 
     fn sync(&mut self, sequence: u64) -> Result<(), wal::Error> {
-        let started = Instant::now();
-        self.log.sync()?;
-        self.metrics.fsync_duration.observe(started.elapsed());
+        let (started, pending) = (Instant::now(), self.log.begin_sync()?);
+        let is_done = pending.is_done();
+        pending.run()?;
+        if !is_done {
+            self.metrics.fsync_duration.observe(started.elapsed());
+        }
         let all = self.progress.pending.is_empty();
         let durable = if all { sequence } else { self.progress.appended };
         self.progress.durable = durable.max(self.progress.durable);
@@ -273,8 +312,24 @@ impl LogWriter {
         }
     }
 
-    /// The log has vanished from under us: what the ring holds is logged once more, or the next restart would lose it.
-    /// What is still there of the old log holds nothing that this does not.
+    /// With a limit for each series, one quiet series keeps all chunks from being evicted while noisy ones fill them. When
+    /// far more waits than the ring holds, what it holds takes their place.
+    fn compact_pending(&mut self) {
+        let waiting: usize = self.progress.pending.iter().map(|chunk| chunk.exemplars).sum();
+        if waiting <= COMPACT_FROM.max(2 * self.store.len()) {
+            return;
+        }
+        let Some(sequence) = self.progress.pending.back().map(|chunk| chunk.sequence) else { return };
+        self.progress.pending.clear();
+        self.begin_anew();
+        match self.progress.pending.back_mut() {
+            Some(last) => last.sequence = sequence,
+            // The ring is empty, so nothing needs to be logged.
+            None => self.progress.appended = sequence,
+        }
+    }
+
+    /// Logs what the ring holds once more: the log has lost some of it, and the next restart would too.
     fn begin_anew(&mut self) {
         let arrival = self.store.inserted();
         let mut selected = self.store.select(&[[].as_slice()], i64::MIN, i64::MAX);

@@ -4,6 +4,7 @@
 //! What an expression means for an index is known once it is built: these values, or a prefix.
 
 use std::fmt;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::Hir;
@@ -86,14 +87,14 @@ enum Test {
 pub struct Matcher {
     name: String,
     op: Op,
-    value: String,
-    test: Test,
+    value: Arc<str>,
+    test: Arc<Test>,
 }
 
 impl Matcher {
     /// A matcher; with `Match` and `NoMatch` the value is a regular expression.
     pub fn new(name: impl Into<String>, op: Op, value: impl Into<String>) -> Result<Self, MatcherError> {
-        let (name, value) = (name.into(), value.into());
+        let (name, value): (String, String) = (name.into(), value.into());
         if name.is_empty() {
             return Err(MatcherError::EmptyName);
         }
@@ -101,7 +102,15 @@ impl Matcher {
             Op::Equal | Op::NotEqual => Test::Values(vec![value.clone()]),
             Op::Match | Op::NoMatch => compile(&value)?,
         };
-        Ok(Self { name, op, value, test })
+        Ok(Self { name, op, value: value.into(), test: Arc::new(test) })
+    }
+
+    /// The same condition on another label; what was compiled is shared.
+    pub(super) fn on(&self, name: &str) -> Result<Self, MatcherError> {
+        if name.is_empty() {
+            return Err(MatcherError::EmptyName);
+        }
+        Ok(Self { name: name.to_owned(), ..self.clone() })
     }
 
     /// The label's name.
@@ -121,7 +130,7 @@ impl Matcher {
 
     /// Whether a label with this value is selected; an absent label has the value "".
     pub fn matches(&self, value: &str) -> bool {
-        let pattern = match &self.test {
+        let pattern = match &*self.test {
             Test::Values(values) if values.len() == 1 => values[0] == value,
             Test::Values(values) => values.binary_search_by(|v| v.as_str().cmp(value)).is_ok(),
             Test::Prefix(prefix, more) => value.len() >= prefix.len() + more && value.starts_with(prefix.as_str()),
@@ -132,7 +141,7 @@ impl Matcher {
 
     /// For an index: which values the pattern (without its negation) can match.
     pub fn candidates(&self) -> Candidates<'_> {
-        match &self.test {
+        match &*self.test {
             Test::Values(values) => Candidates::Values(values),
             Test::Prefix(prefix, _) | Test::Regex(prefix, _) => Candidates::Prefix(prefix),
         }
@@ -140,7 +149,15 @@ impl Matcher {
 
     /// Whether it holds a compiled expression, which is what takes memory.
     pub(super) fn is_compiled(&self) -> bool {
-        matches!(self.test, Test::Regex(..))
+        matches!(*self.test, Test::Regex(..))
+    }
+
+    /// How many values it compares with, one by one.
+    pub(super) fn values(&self) -> usize {
+        match &*self.test {
+            Test::Values(values) => values.len(),
+            Test::Prefix(..) | Test::Regex(..) => 0,
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! In the order they travel:
 //!
-//! - [`queue`]: from the lanes, in the order that gives them their sequence numbers;
-//! - [`writer`]: into the [`store`], and what is new there on to the log, in [`chunk`]s;
-//! - [`log`]: appended and synced, so that offsets may be committed; and back, when the bridge starts, by [`replay`];
-//! - [`query`] and [`matcher`]: what is asked for; [`go_regex`]: its regular expressions.
+//! - `queue`: from the lanes, in the order that gives them their sequence numbers;
+//! - `writer`: into the [`store`], and what is new there on to the log, in [`chunk`]s;
+//! - `log`: appended and synced, so that offsets may be committed; and back, when the bridge starts, by `replay`;
+//! - [`export`]: the log as JSON lines;
+//! - [`query`] and [`matcher`]: what is asked for; `go_regex`: its regular expressions.
 
 pub mod chunk;
+pub mod export;
 mod go_regex;
 mod log;
 pub mod matcher;
@@ -59,6 +61,8 @@ struct Inner {
     status: Status,
     metrics: Arc<ExemplarMetrics>,
     replayed: AtomicBool,
+    /// One of the threads has ended: nothing is logged any more.
+    ended: CancellationToken,
 }
 
 /// What the configuration does not say; tests make it small.
@@ -128,7 +132,7 @@ impl Exemplars {
         let log = wal::Log::open_on(fs, &config.wal.directory, options)?;
         let config::Exemplars { capacity, max_per_series, max_age } = config.exemplars;
         let store = Store::new(Bounds { capacity, max_per_series, max_age: max_age.map(Into::into) });
-        let metrics = metrics.exemplars(store.clone());
+        let metrics = metrics.exemplars(store.clone(), capacity);
         let exemplars = Self(Arc::new(Inner {
             store,
             queue: Arc::default(),
@@ -137,6 +141,7 @@ impl Exemplars {
             status,
             metrics,
             replayed: AtomicBool::new(false),
+            ended: CancellationToken::new(),
         }));
         Ok((exemplars.clone(), Opened { exemplars, log, chunk_bytes }))
     }
@@ -159,7 +164,7 @@ impl Exemplars {
     /// Syncs the log. The sequence number up to which everything may be committed: it is durable, or the ring has
     /// evicted it, or the log has failed for `wal.max_uncommitted`, or not answered for as long.
     pub async fn sync(&self) -> u64 {
-        let Inner { queue, config, .. } = &*self.0;
+        let Inner { queue, config, ended, .. } = &*self.0;
         let (mut answered, started) = (queue.sync(), Instant::now());
         let patience = (!config.required && !config.max_uncommitted.is_zero()).then(|| config.max_uncommitted.get());
         let mut report_after = STALLED;
@@ -173,6 +178,7 @@ impl Exemplars {
                     self.moved();
                     return answer.unwrap_or(0);
                 }
+                () = ended.cancelled() => return 0,
                 () = tokio::time::sleep_until(since + report_after) => {
                     self.stalled();
                     report_after = since.elapsed() + STALLED;
@@ -236,7 +242,7 @@ impl Opened {
     /// If the directory cannot be read.
     pub fn replay(self, stop: &CancellationToken) -> Result<Option<Threads>, OpenError> {
         let Self { exemplars, log, chunk_bytes } = self;
-        let Inner { store, queue, logger, config, status, metrics, replayed } = &*exemplars.0;
+        let Inner { store, queue, logger, config, status, metrics, replayed, ended } = &*exemplars.0;
         let Some(segments) = replay::replay(&log, store, metrics, stop)? else { return Ok(None) };
         replayed.store(true, Ordering::Release);
 
@@ -261,7 +267,6 @@ impl Opened {
             progress: Progress::default(),
             chunk_bytes,
         };
-        let ended = CancellationToken::new();
         let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let ending = ended.clone().drop_guard();
             let run = move || {
@@ -275,6 +280,6 @@ impl Opened {
         };
         let writer = thread("exemplars", Box::new(|| writer.run()))?;
         let log_writer = thread("exemplars-log", Box::new(|| log_writer.run()))?;
-        Ok(Some(Threads { handles: [writer, log_writer], ended }))
+        Ok(Some(Threads { handles: [writer, log_writer], ended: ended.clone() }))
     }
 }

@@ -20,7 +20,7 @@ use std::fmt;
 
 use promql_parser::parser::{Expr, parse};
 
-use super::matcher::{Matcher, Op};
+use super::matcher::{Matcher, MatcherError, Op};
 use braces::{Block, Item};
 use error::Fault;
 pub use error::QueryError;
@@ -31,6 +31,8 @@ use tolerant::{Found, Scan};
 const LENGTH_LIMIT: usize = 16 << 10;
 /// Regular expressions that have to be compiled, each of which may take a megabyte; literal ones do not count.
 const REGEX_LIMIT: usize = 50;
+/// Values, those that alternations of texts stand for included.
+const VALUE_LIMIT: usize = 20_000;
 /// Selectors after `or` and filters are multiplied out, matchers in all of them.
 const MATCHER_LIMIT: usize = 5000;
 /// The metric's name as a label.
@@ -171,7 +173,7 @@ type Raw<'b> = (&'b str, Op, &'b str, usize);
 fn build(scan: &Scan<'_>, blocks: &[Block]) -> Result<Vec<Selector>, Fault> {
     let mut known = HashSet::new();
     let mut selectors = Vec::new();
-    let (mut compiled, mut matchers) = (0, 0);
+    let (mut compiled, mut matchers) = (Compiled::default(), 0);
     for found in &scan.selectors {
         for alternative in alternatives(found, &scan.filters, blocks)? {
             let same = alternative.iter().map(|(name, op, value, _)| (*name, *op, *value)).collect::<Vec<_>>();
@@ -182,7 +184,8 @@ fn build(scan: &Scan<'_>, blocks: &[Block]) -> Result<Vec<Selector>, Fault> {
             if matchers > MATCHER_LIMIT {
                 return Err(Fault::too_many(found.offset, "matchers", MATCHER_LIMIT));
             }
-            let selector = compile(&alternative, &mut compiled)?;
+            let matchers = alternative.iter().map(|raw| compiled.matcher(*raw)).collect::<Result<_, _>>()?;
+            let selector = Selector { matchers };
             if selector.matchers.iter().all(|matcher| matcher.matches("")) {
                 let message = "vector selector must contain at least one non-empty matcher";
                 return Err(Fault::new(found.offset, message));
@@ -193,17 +196,32 @@ fn build(scan: &Scan<'_>, blocks: &[Block]) -> Result<Vec<Selector>, Fault> {
     Ok(selectors)
 }
 
-fn compile(raws: &[Raw<'_>], compiled: &mut usize) -> Result<Selector, Fault> {
-    let mut matchers = Vec::with_capacity(raws.len());
-    for (name, op, value, offset) in raws {
-        let matcher = Matcher::new(*name, *op, *value).map_err(|error| Fault::new(*offset, error.to_string()))?;
-        *compiled += usize::from(matcher.is_compiled());
-        if *compiled > REGEX_LIMIT {
-            return Err(Fault::too_many(*offset, "regular expressions that are not literal", REGEX_LIMIT));
+/// What an expression's matchers compare with, each made once however often it is used.
+#[derive(Default)]
+struct Compiled<'b> {
+    known: HashMap<(Op, &'b str), Matcher>,
+    regexes: usize,
+    values: usize,
+}
+
+impl<'b> Compiled<'b> {
+    fn matcher(&mut self, (name, op, value, offset): Raw<'b>) -> Result<Matcher, Fault> {
+        let fault = |error: MatcherError| Fault::new(offset, error.to_string());
+        if let Some(known) = self.known.get(&(op, value)) {
+            return known.on(name).map_err(fault);
         }
-        matchers.push(matcher);
+        let matcher = Matcher::new(name, op, value).map_err(fault)?;
+        self.regexes += usize::from(matcher.is_compiled());
+        self.values += matcher.values();
+        if self.regexes > REGEX_LIMIT {
+            return Err(Fault::too_many(offset, "regular expressions that are not literal", REGEX_LIMIT));
+        }
+        if self.values > VALUE_LIMIT {
+            return Err(Fault::too_many(offset, "values to compare with", VALUE_LIMIT));
+        }
+        self.known.insert((op, value), matcher.clone());
+        Ok(matcher)
     }
-    Ok(Selector { matchers })
 }
 
 /// What `or` in the braces, and in filters used there, makes of one selector.

@@ -1,6 +1,6 @@
 //! The log read back into the ring, before anything is read from Kafka.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use wal::{Entry, Position};
@@ -10,6 +10,9 @@ use super::log::Segments;
 use super::store::Store;
 use crate::metrics::ExemplarMetrics;
 use crate::now;
+
+/// How often the progress of a long replay is logged.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Replays the whole log; what its segments hold. What is torn or damaged is logged and counted and never the end of it.
 /// `None` if told to stop.
@@ -21,7 +24,7 @@ pub(super) fn replay(
 ) -> Result<Option<Segments>, wal::Error> {
     let started = Instant::now();
     let mut segments = Segments::default();
-    let mut chunks = 0u64;
+    let (mut chunks, mut told) = (0u64, started);
     for entry in log.read_from(Position::START)? {
         if stop.is_cancelled() {
             return Ok(None);
@@ -34,13 +37,19 @@ pub(super) fn replay(
                     let _refused = ring.insert(series, exemplar.labels, exemplar.timestamp, exemplar.value);
                 });
                 if let Err(error) = decoded {
+                    segments.keep(position);
                     metrics.wal_corruptions.inc();
                     tracing::warn!(%position, bytes = payload.len(), "a record of the log is not understood: {error}");
                 }
                 segments.note(position, ring.inserted());
                 chunks += 1;
+                if told.elapsed() >= TELL_EVERY {
+                    told = Instant::now();
+                    tracing::info!(exemplars = ring.inserted(), chunks, %position, "the log is being replayed");
+                }
             }
             Ok(Entry::Damage { position, length, cause }) => {
+                segments.keep(position);
                 metrics.wal_corruptions.inc();
                 tracing::warn!(%position, bytes = length, "the log is damaged, exemplars in there are lost: {cause}");
             }
@@ -48,11 +57,15 @@ pub(super) fn replay(
                 tracing::info!(%position, bytes = length, "the log has a torn tail, from a crash; nothing is lost by it");
             }
             Err(error) => {
+                if let wal::Error::Read { position, .. } = &error {
+                    segments.keep(*position);
+                }
                 metrics.wal_corruptions.inc();
                 tracing::warn!("a part of the log cannot be read: {}", crate::error_chain(&error));
             }
         }
     }
+    segments.complete(store.inserted());
     let (exemplars, series, seconds) = (store.len(), store.series(), started.elapsed().as_secs_f64());
     metrics.wal_replay_duration.set(seconds);
     tracing::info!(exemplars, series, chunks, seconds, "the log has been replayed");

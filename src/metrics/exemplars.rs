@@ -22,6 +22,7 @@ pub struct ExemplarMetrics {
     /// Exemplars that were not, by reason.
     refused: Family<ReasonLabel, Counter>,
     held: Gauge,
+    capacity: Gauge,
     series: Gauge,
     memory: Gauge,
     oldest: FloatGauge,
@@ -56,13 +57,17 @@ impl FsyncDuration {
 }
 
 impl ExemplarMetrics {
-    /// Metrics of what `store` holds and what is done with it.
-    pub(super) fn new(store: Store) -> Self {
+    /// Metrics of what `store` holds, of so many that it may, and what is done with it.
+    pub(super) fn new(store: Store, capacity: usize) -> Self {
+        let limit = capacity as i64;
+        let capacity = Gauge::default();
+        capacity.set(limit);
         Self {
             store,
             appended: Counter::default(),
             refused: Family::default(),
             held: Gauge::default(),
+            capacity,
             series: Gauge::default(),
             memory: Gauge::default(),
             oldest: Gauge::default(),
@@ -99,6 +104,7 @@ impl ExemplarMetrics {
         registry.register("exemplars_appended", "Exemplars that were kept", self.appended.clone());
         registry.register("exemplars_refused", "Exemplars that were not kept, by reason", self.refused.clone());
         registry.register("exemplars_in_storage", "Exemplars held", self.held.clone());
+        registry.register("exemplars_capacity", "Exemplars that may be held", self.capacity.clone());
         registry.register("series_with_exemplars_in_storage", "Series with exemplars held", self.series.clone());
         registry.register_with_unit("exemplars_storage", "Memory of what is held", Unit::Bytes, self.memory.clone());
         registry.register_with_unit(
@@ -120,7 +126,7 @@ impl ExemplarMetrics {
             Unit::Seconds,
             self.fsync_duration.0.clone(),
         );
-        registry.register("wal_failed", "Attempts to write or sync the log that failed", self.wal_failures.clone());
+        registry.register("wal_failures", "Attempts to write or sync the log that failed", self.wal_failures.clone());
         registry.register_with_unit("wal_storage_size", "The log on disk", Unit::Bytes, self.wal_size.clone());
         registry.register("wal_segments", "Segments of the log", self.wal_segments.clone());
         registry.register(

@@ -172,10 +172,10 @@ impl Metrics {
         metrics
     }
 
-    /// The metrics of the exemplars that `store` holds; there is one in a process.
-    pub fn exemplars(&self, store: Store) -> Arc<ExemplarMetrics> {
+    /// The metrics of the exemplars that `store` holds, of so many that it may; there is one in a process.
+    pub fn exemplars(&self, store: Store, capacity: usize) -> Arc<ExemplarMetrics> {
         let make = || {
-            let metrics = ExemplarMetrics::new(store);
+            let metrics = ExemplarMetrics::new(store, capacity);
             let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
             metrics.register(registry.sub_registry_with_prefix("exemplar_bridge"));
             Arc::new(metrics)

@@ -18,15 +18,22 @@ pub(super) struct Uncommitted {
 
 impl Uncommitted {
     /// What may be committed, if there is anything, when the log holds all exemplars up to `logged`.
-    fn position(self, logged: u64) -> Option<(TopicPartition, i64)> {
+    fn position(self, logged: u64) -> Option<Synced> {
         let watermark = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).watermark(logged);
         let position = watermark.filter(|watermark| self.committed != Some(*watermark))?;
-        Some((self.partition, position))
+        Some(Synced { partition: self.partition, position, offsets: self.offsets })
     }
 }
 
 /// Positions on their way: synced to disk, or not.
-pub(super) type Syncing = Pin<Box<dyn Future<Output = Result<Positions, wal::Error>> + Send>>;
+pub(super) type Syncing = Pin<Box<dyn Future<Output = Result<Vec<Synced>, wal::Error>> + Send>>;
+
+/// What may be committed, and of which lane: meanwhile the partition may have gone and come back.
+pub(super) struct Synced {
+    partition: TopicPartition,
+    position: i64,
+    offsets: Arc<Mutex<Offsets>>,
+}
 
 impl Pipeline {
     /// Lanes that have settled what is not committed yet.
@@ -66,10 +73,13 @@ impl Pipeline {
         Some(self.synced(uncommitted))
     }
 
-    pub(super) fn commit_synced(&mut self, synced: Result<Positions, wal::Error>, consumer: &Consumer) {
+    pub(super) fn commit_synced(&mut self, synced: Result<Vec<Synced>, wal::Error>, consumer: &Consumer) {
         // Why it failed has been reported; the next interval tries again.
-        let Ok(mut positions) = synced else { return };
-        positions.retain(|(partition, _)| self.lanes.contains_key(partition));
+        let Ok(synced) = synced else { return };
+        let of_today = |synced: &Synced| {
+            self.lanes.get(&synced.partition).is_some_and(|lane| Arc::ptr_eq(&lane.offsets, &synced.offsets))
+        };
+        let positions = positions(synced.into_iter().filter(of_today));
         if !positions.is_empty() {
             self.committing = true;
             consumer.send(Command::Commit(positions));
@@ -81,7 +91,11 @@ impl Pipeline {
 /// read again.
 pub(super) async fn within(limit: config::Duration, syncing: Syncing) -> Positions {
     match tokio::time::timeout(limit.get(), syncing).await {
-        Ok(Ok(positions)) => positions,
+        Ok(Ok(synced)) => positions(synced),
         Ok(Err(_)) | Err(_) => Positions::new(),
     }
+}
+
+fn positions(synced: impl IntoIterator<Item = Synced>) -> Positions {
+    synced.into_iter().map(|synced| (synced.partition, synced.position)).collect()
 }

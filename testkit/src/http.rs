@@ -70,11 +70,25 @@ pub async fn post_write(url: &str, body: impl Into<Bytes>) -> Result<(StatusCode
     send(request.body(body.into())).await
 }
 
+/// GETs a URL with these fields in its query: the status and the body, or why there was no answer.
+pub async fn get_fields(url: &str, fields: &[(&str, &str)]) -> Result<(StatusCode, Bytes), reqwest::Error> {
+    get(&format!("{url}?{}", encode(fields))).await
+}
+
+/// POSTs a form of these fields: the status and the body, or why there was no answer.
+pub async fn post_fields(url: &str, fields: &[(&str, &str)]) -> Result<(StatusCode, Bytes), reqwest::Error> {
+    send(form(url, fields)).await
+}
+
 /// A POST of form fields.
 pub(crate) fn form(url: &str, fields: &[(&str, &str)]) -> RequestBuilder {
-    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let request = CLIENT.post(url).header("content-type", "application/x-www-form-urlencoded");
-    request.body(fields.join("&"))
+    request.body(encode(fields))
+}
+
+fn encode(fields: &[(&str, &str)]) -> String {
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+    fields.join("&")
 }
 
 fn escape(text: &str) -> String {

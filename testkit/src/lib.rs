@@ -31,7 +31,7 @@ mod victoria_metrics;
 pub use bridge::{Bridge, BridgeBuilder};
 pub use disk::Disk;
 pub use eventually::{Outcome, PATIENCE, eventually};
-pub use http::{get, post, post_write};
+pub use http::{get, get_fields, post, post_fields, post_write};
 pub use kafka::{Consumed, Kafka};
 pub use metrics::Metrics;
 pub use process::{free_port, unique};

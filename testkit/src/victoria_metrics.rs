@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::process::Process;
-use crate::{Labels, Samples, Value, free_port, http};
+use crate::{Labels, PATIENCE, Samples, Value, count, eventually, free_port, http};
 
 /// A VictoriaMetrics of its own, on the loopback address. It keeps samples of any age, and rounds values: compare it
 /// exactly with another one only.
@@ -105,6 +105,18 @@ impl VictoriaMetrics {
     pub async fn all(&self) -> Samples {
         self.flush().await;
         self.export(r#"{__name__!=""}"#).await
+    }
+
+    /// Waits until what it shows of the series that a selector names is as expected; that. What it has acknowledged may take
+    /// a moment: a flush that is asked for does not wait for one that is under way.
+    pub async fn shows(&self, what: &str, selector: &str, is_expected: impl Fn(&Samples) -> bool) -> Samples {
+        eventually(what, PATIENCE, async || {
+            self.flush().await;
+            let samples = self.export(selector).await;
+            let shown = format!("{} series, {} samples", samples.len(), count(&samples));
+            if is_expected(&samples) { Ok(samples) } else { Err(shown) }
+        })
+        .await
     }
 
     /// How many samples it holds of the series that a selector names. Call [`flush`](Self::flush) first.

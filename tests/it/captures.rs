@@ -2,7 +2,7 @@
 //! however the topic is compressed.
 
 use testkit::traffic::{Encoding, captures, reencode};
-use testkit::{Compression, Kafka, Producer, Record, VictoriaMetrics, count, unique};
+use testkit::{Compression, Kafka, PATIENCE, Producer, Record, VictoriaMetrics, count, eventually, unique};
 
 use crate::{all_committed, bridge};
 
@@ -25,9 +25,11 @@ async fn arrive_as_posted(encodings: &[Encoding], compression: Compression) {
 
     let bridge = bridge(kafka, &topic).remote_write(&through.write_url()).start().await;
     all_committed(kafka, &topic, &bridge).await;
-    let (got, want) = (through.all().await, direct.all().await);
-    assert!(count(&want) > 10_000, "the captures are posted");
-    assert!(got == want, "what came through Kafka differs from what was posted directly");
+    eventually("what came through Kafka is what was posted directly", PATIENCE, async || {
+        let (got, want) = (through.all().await, direct.all().await);
+        if got == want && count(&want) > 10_000 { Ok(()) } else { Err(format!("{} and {}", count(&got), count(&want))) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,7 @@ async fn the_readme_names_every_metric_and_its_curl_lines_work() {
     assert_eq!(documented, served);
 
     let lines: Vec<&str> = section("HTTP API").lines().filter(|line| line.starts_with("curl ")).collect();
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), 8);
     for line in lines {
         assert_eq!(line.matches("127.0.0.1:8000").count(), 1, "{line} is not for the default http.listen");
         let address = bridge.url("").replace("http://", "");

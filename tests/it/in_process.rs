@@ -58,6 +58,16 @@ impl Kept {
         Self { exemplars, metrics, status, threads: replayed.expect("nobody has stopped it") }
     }
 
+    /// The same on the disk, with the defaults.
+    pub fn on_disk(directory: &Path) -> Self {
+        let mut config = config();
+        config.wal.directory = directory.to_owned();
+        let (metrics, status) = (Metrics::new(), Status::default());
+        let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics).expect("the log can be opened");
+        let replayed = opened.replay(&CancellationToken::new()).expect("the log can be read");
+        Self { exemplars, metrics, status, threads: replayed.expect("nobody has stopped it") }
+    }
+
     /// Hands over the exemplars in these requests; the sequence number.
     pub fn push(&self, requests: &[WriteRequest]) -> u64 {
         self.exemplars.push(taken(requests))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use testkit::traffic::{Encoding, add_exemplars, encode_request, lifelike};
-use testkit::{Bridge, Kafka, Producer, Record, VictoriaMetrics, eventually, unique};
+use testkit::{Bridge, Kafka, Producer, Record, VictoriaMetrics, count, eventually, unique};
 
 use crate::numbered_exemplars::{Exemplified, answered, difference};
 use crate::{LONG, all_committed, bridge};
@@ -138,12 +138,15 @@ async fn killed_twenty_times_and_nothing_is_lost() {
     let want: BTreeSet<String> = all.map(trace).collect();
     assert!(traces(&bridge).await.iter().eq(&want), "seed {seed}: the exemplars of large requests are not complete");
 
-    store.flush().await;
-    let (got, want) = (store.export(r#"{__name__="numbered"}"#).await, records.samples());
-    for (labels, samples) in &want {
-        assert!(got.get(labels) == Some(samples), "seed {seed}: {labels:?} is not complete");
-    }
-    assert_eq!(got.len(), want.len());
+    let want = records.samples();
+    let what = format!("seed {seed}: every sample is there");
+    store.shows(&what, r#"{__name__="numbered"}"#, |got| *got == want).await;
     // Their values are rounded.
-    assert_eq!(store.count(r#"{__name__="http_server_request_duration_seconds"}"#).await, LARGE as usize * 1000);
+    store
+        .shows(
+            "every sample of the large requests is there",
+            r#"{__name__="http_server_request_duration_seconds"}"#,
+            |got| count(got) == LARGE as usize * 1000,
+        )
+        .await;
 }

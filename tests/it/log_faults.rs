@@ -72,7 +72,7 @@ async fn a_sync_names_nothing_that_could_not_be_written() {
         let logged = kept.exemplars.sync().await;
         assert!((good..last).contains(&logged), "{op:?}: {logged} of {last}");
         assert!(kept.metric("exemplar_bridge_exemplars_unlogged") > 0.0, "{op:?}");
-        assert!(kept.metric("exemplar_bridge_wal_failed_total") > 0.0, "{op:?}");
+        assert!(kept.metric("exemplar_bridge_wal_failures_total") > 0.0, "{op:?}");
         let condition = kept.condition("wal").expect("something is wrong");
         assert!(condition.degraded && !condition.failing, "{condition:?}");
         assert!(kept.exemplars.has_room(), "metrics flow");
@@ -178,7 +178,7 @@ async fn the_oldest_segments_are_given_up_for_want_of_room() {
     let kept = Kept::open(&fs, bounded(MAX), &config());
     fill(&kept, &mut records, 300).await;
     assert!(kept.metric("exemplar_bridge_wal_segments_given_up_total") > 10.0);
-    assert_eq!(kept.metric("exemplar_bridge_wal_failed_total"), 0.0);
+    assert_eq!(kept.metric("exemplar_bridge_wal_failures_total"), 0.0);
     assert!(kept.metric("exemplar_bridge_wal_storage_size_bytes") <= MAX as f64 && fs.used() as u64 <= MAX);
     assert_eq!(records.is_all(&kept), Ok(()), "memory holds all");
     kept.close().await;
@@ -320,5 +320,58 @@ async fn what_waits_for_a_disk_that_stands_still_is_bounded() {
     kept.close().await;
     let (kept, numbers) = (Kept::open(&fs, small(), &config), records.numbers());
     assert_eq!(kept.held()[&0], numbers[numbers.len() - 100..]);
+    kept.close().await;
+}
+
+#[tokio::test]
+async fn a_log_in_whose_place_was_a_file_for_a_while_is_written_anew() {
+    let above = tempfile::tempdir().expect("there is room for a directory");
+    let directory = above.path().join("wal");
+    let mut records = Records::new();
+    let kept = Kept::on_disk(&directory);
+    fill(&kept, &mut records, 20).await;
+    std::fs::remove_dir_all(&directory).expect("it is ours");
+    std::fs::write(&directory, "not a directory").expect("there is room");
+    let pushed = records.push(&kept, 1);
+    // The first sync finds out, the next ones cannot make the directory: none of them names what is in memory only.
+    for _ in 0..3 {
+        assert!(kept.exemplars.sync().await < pushed);
+    }
+    assert!(kept.condition("wal").is_some());
+    std::fs::remove_file(&directory).expect("it is ours");
+    eventually("the log is well again", PATIENCE, async || match kept.exemplars.sync().await == pushed {
+        true => Ok(()),
+        false => Err(format!("{:?}", kept.condition("wal"))),
+    })
+    .await;
+    assert!(kept.condition("wal").is_none());
+    kept.close().await;
+    let again = Kept::on_disk(&directory);
+    assert_eq!(records.is_all(&again), Ok(()), "also what had been durable before");
+    again.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_by_what_is_held_also_if_a_quiet_series_keeps_the_oldest() {
+    let (fs, mut records) = (SimFs::default(), Records::new());
+    let mut config = config();
+    config.exemplars.max_per_series = Some(10);
+    let kept = Kept::open(&fs, Sizes { chunk_bytes: 64 << 10, ..Sizes::of(&config.wal) }, &config);
+    let quiet = Exemplified::over(2).request(1);
+    kept.push(&[quiet]);
+    fs.fail_always(Op::Write, ErrorKind::StorageFull);
+    for _ in 0..300 {
+        records.push(&kept, 1000);
+        kept.exemplars.sync().await;
+    }
+    assert!(kept.metric("exemplar_bridge_exemplars_in_storage") <= 20.0);
+    let waiting = kept.metric("exemplar_bridge_exemplars_unlogged");
+    assert!(waiting <= 101_000.0, "{waiting}");
+    fs.heal();
+    eventually("all is logged", PATIENCE, async || {
+        kept.exemplars.sync().await;
+        kept.metric("exemplar_bridge_exemplars_unlogged") == 0.0
+    })
+    .await;
     kept.close().await;
 }

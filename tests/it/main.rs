@@ -1,13 +1,18 @@
 //! One binary, one module for each promise: librdkafka is linked once.
 
+mod answers;
 mod api;
 mod batch;
+mod both;
 mod captures;
 mod cli;
+mod clients;
 mod demo;
 mod docs;
+mod exemplars;
 mod garbage;
 mod in_process;
+mod json_query;
 mod kill;
 mod log_damage;
 mod log_faults;
@@ -16,6 +21,7 @@ mod one_sample;
 mod outage;
 mod power_cut;
 mod prometheus;
+mod queries;
 mod rebalance;
 mod refused;
 mod requests;

@@ -40,8 +40,8 @@ async fn the_receiver_is_stopped_and_started() {
         bridge.metrics().await.sum("exemplar_bridge_kafka_consumer_lag") == 0.0
     })
     .await;
-    store.flush().await;
-    assert!(store.export(r#"{__name__="numbered"}"#).await == records.samples(), "every sample is there");
+    let want = records.samples();
+    store.shows("every sample is there", r#"{__name__="numbered"}"#, |got| *got == want).await;
     assert!(bridge.peak_rss_bytes() < MEMORY);
     assert_eq!(bridge.metrics().await.sum("exemplar_bridge_dead_letters_total"), 0.0);
 }
@@ -71,6 +71,6 @@ async fn the_broker_is_stopped_and_started() {
     Producer::new(kafka.bootstrap()).produce(&topic, records.take(5_000)).await;
     all_committed(&kafka, &topic, &bridge).await;
     eventually("the bridge is ready again", LONG, async || bridge.ready().await.0.is_success()).await;
-    store.flush().await;
-    assert!(store.export(r#"{__name__="numbered"}"#).await == records.samples(), "every sample is there");
+    let want = records.samples();
+    store.shows("every sample is there", r#"{__name__="numbered"}"#, |got| *got == want).await;
 }

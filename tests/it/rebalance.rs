@@ -61,8 +61,8 @@ async fn one_joins_and_leaves_while_records_flow() {
     flowing.store(false, Ordering::Relaxed);
     let records = flow.await.expect("producing does not panic");
     all_committed(kafka, &topic, &stays).await;
-    store.flush().await;
-    assert!(store.export(r#"{__name__="numbered"}"#).await == records.samples(), "every sample is there");
+    let want = records.samples();
+    store.shows("every sample is there", r#"{__name__="numbered"}"#, |got| *got == want).await;
 }
 
 /// Requests hang, those of the partition that leaves among them: the group waits for them no longer than the revoke

@@ -8,9 +8,11 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::traffic::{Encoding, captures, reencode};
+use testkit::{Kafka, Producer, Receiver, Record, get, unique};
 use wal::{Log, Options, Position};
 
-use crate::BINARY;
+use crate::{BINARY, all_committed, bridge};
 
 /// The program's answer.
 #[derive(Debug)]
@@ -142,6 +144,9 @@ fn a_sound_log_is_shown_while_it_is_written() {
                 "damages": 0,
                 "damaged_bytes": 0,
                 "torn_bytes": 0,
+                "exemplars": 0,
+                "oldest": null,
+                "newest": null,
             })
         );
     }
@@ -156,6 +161,9 @@ fn a_sound_log_is_shown_while_it_is_written() {
         "damages": 0,
         "damaged_bytes": 0,
         "torn_bytes": 0,
+        "exemplars": 0,
+        "oldest": null,
+        "newest": null,
     });
     assert_eq!(sample.objects("total"), [total]);
 
@@ -164,11 +172,12 @@ fn a_sound_log_is_shown_while_it_is_written() {
     let rows: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows.len(), 1 + 4 + 1);
     assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{}", table.out);
-    let first = ["1", "00000000000000000001.wal", "32392", "32", "32000", "1:40", "1:31381", "0", "0", "0", "1"];
+    let first =
+        ["1", "00000000000000000001.wal", "32392", "32", "32000", "1:40", "1:31381", "0", "0", "0", "1", "0", "-", "-"];
     assert_eq!(rows[1], first);
     let size = sample.log.size().to_string();
     let last = sample.positions[99].to_string();
-    assert_eq!(rows[5], ["total", "-", &size, "100", "100000", "1:40", &last, "0", "0", "0", "-"]);
+    assert_eq!(rows[5], ["total", "-", &size, "100", "100000", "1:40", &last, "0", "0", "0", "-", "0", "-", "-"]);
 
     // The oldest are gone, and that is no damage.
     sample.log.truncate_before(sample.positions[99]).expect("the directory is ours");
@@ -339,4 +348,61 @@ fn damage_is_the_answer_also_when_nobody_reads_it() {
         sample.change(segment, |bytes| bytes[100] ^= 1);
     }
     assert_eq!(verify().code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bridge_has_logged_is_exported_as_it_was_answered() {
+    let (kafka, receiver, topic) = (Kafka::shared().await, Receiver::start().await, unique("export"));
+    kafka.create_topic(&topic, 1, &[]).await;
+    let records = captures(1).into_iter().map(|body| Record::new(reencode(&body, Encoding::Snappy)));
+    Producer::new(kafka.bootstrap()).produce(&topic, records).await;
+    let mut bridge = bridge(kafka, &topic).remote_write(&receiver.url()).start().await;
+    all_committed(kafka, &topic, &bridge).await;
+    let everything = "/api/v1/query_exemplars?query=%7B__name__=~%22.%2B%22%7D";
+    let (_, answer) = get(&bridge.url(everything)).await.expect("it answers");
+    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    let mut answered = Vec::new();
+    for series in answer["data"].as_array().expect("data") {
+        for exemplar in series["exemplars"].as_array().expect("exemplars") {
+            let mut exemplar = exemplar.clone();
+            exemplar["seriesLabels"] = series["seriesLabels"].clone();
+            answered.push(canonical(&exemplar));
+        }
+    }
+    answered.sort();
+
+    // While it runs, and afterwards.
+    for running in [true, false] {
+        if !running {
+            assert!(bridge.terminate().await.success());
+        }
+        let wal = |command: &[&str]| {
+            let output = Command::new(BINARY).args(command).arg(bridge.path().join("data/wal")).output();
+            let output = output.expect("the program runs");
+            assert!(output.status.success(), "{output:?}");
+            let lines = String::from_utf8(output.stdout).expect("JSON is text");
+            lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>()
+        };
+        let mut exported: Vec<String> = wal(&["wal", "export"]).iter().map(canonical).collect();
+        exported.sort();
+        assert!(exported == answered, "{} exported, {} answered", exported.len(), answered.len());
+        let total = wal(&["wal", "inspect", "--json"]).into_iter().find(|object| object["type"] == "total");
+        let total = total.expect("there is a line for all");
+        assert_eq!(total["exemplars"], answered.len());
+        assert!(total["oldest"].as_str() < total["newest"].as_str(), "{total}");
+    }
+}
+
+/// An object as text, its keys in order.
+fn canonical(value: &Value) -> String {
+    let ordered = |object: &Value| -> BTreeMap<String, String> {
+        object.as_object().expect("an object").iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
+    };
+    format!(
+        "{:?} {:?} {} {}",
+        ordered(&value["seriesLabels"]),
+        ordered(&value["labels"]),
+        value["value"],
+        value["timestamp"]
+    )
 }

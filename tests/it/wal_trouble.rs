@@ -101,7 +101,7 @@ impl Scene {
     }
 
     async fn failed(&self) -> f64 {
-        self.bridge.metrics().await.sum("exemplar_bridge_wal_failed_total")
+        self.bridge.metrics().await.sum("exemplar_bridge_wal_failures_total")
     }
 
     async fn unlogged(&self) -> f64 {

@@ -53,6 +53,7 @@ pub struct Log {
     generation: u64,
     /// A sync has failed: what there is, and where, is to be found out before anything is written.
     unsure: bool,
+    losses: u64,
     scratch: Vec<u8>,
 }
 
@@ -111,6 +112,7 @@ impl Log {
             durability: Arc::new(Durability::new(end)),
             generation: 0,
             unsure: false,
+            losses: 0,
             scratch: Vec::new(),
         })
     }
@@ -230,6 +232,12 @@ impl Log {
         self.durability.state().durable
     }
 
+    /// How often segments were found missing that this log has not removed. What was durable in them is gone, or elsewhere:
+    /// whoever still knows it may append it again.
+    pub fn losses(&self) -> u64 {
+        self.losses
+    }
+
     /// The start of the oldest segment, whether or not it holds a record; [`end`](Self::end) if there is none.
     pub fn start(&self) -> Position {
         self.lengths.keys().next().map_or(self.end, |number| Position::new(*number, 0))
@@ -271,11 +279,13 @@ impl Log {
         if !self.unsure {
             return Ok(());
         }
+        let before: Vec<u64> = self.lengths.keys().copied().collect();
         match self.home.check(&*self.fs) {
             Ok(()) => self.lengths = segment::list(&*self.fs, self.home.directory())?.into_iter().collect(),
             Err(Error::Vanished { .. }) => self.move_in()?,
             Err(error) => return Err(error),
         }
+        self.losses += u64::from(before.iter().any(|number| !self.lengths.contains_key(number)));
         self.own.retain(|number| self.lengths.contains_key(number));
         self.last_number = self.lengths.keys().next_back().copied().unwrap_or(0).max(self.last_number);
         self.unsure = false;

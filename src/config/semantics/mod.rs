@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::path::Path;
 use super::problem::{Finding, nearest};
 use super::types::{Config, Limits};
-use super::units::ByteSize;
+use super::units::{ByteSize, Duration};
 
 /// The most a snappy block can hold, and so a batch or a record: its length is a 32-bit number.
 const LARGEST_BLOCK: u64 = u32::MAX as u64;
@@ -71,6 +71,10 @@ impl Check {
             let what = format!("{} is dead_letter.directory too", wal.directory.display());
             let finding = Finding::at(Path::of("wal.directory"), what, "give each a directory of its own");
             self.findings.push(finding.with(Path::of("dead_letter.directory")));
+        }
+        if config.exemplars.max_age.is_some_and(Duration::is_zero) {
+            let remedy = "name the age from which on they are not kept, or null";
+            self.add(Path::of("exemplars.max_age"), "no exemplar is younger than that", remedy);
         }
         let least = ByteSize::from_mib(8);
         if wal.max_bytes < least {

@@ -6,13 +6,13 @@ const WINDOW_FUNCTIONS: &str = "absent_over_time avg_over_time changes count_ove
     max_over_time min_over_time predict_linear present_over_time quantile_over_time rate resets stddev_over_time \
     stdvar_over_time sum_over_time";
 
-/// Functions and aggregations of MetricsQL that Prometheus does not have.
+/// Functions and aggregations of MetricsQL that Prometheus does not have, or has no more.
 const METRICSQL_FUNCTIONS: &str = "aggr_over_time alias any ascent_over_time bitmap_and bitmap_or bitmap_xor \
     bottomk_avg bottomk_last bottomk_max bottomk_median bottomk_min buckets_limit changes_prometheus \
     count_eq_over_time count_gt_over_time count_le_over_time count_ne_over_time count_values_over_time \
     decreases_over_time default_rollup delta_prometheus deriv_fast descent_over_time distinct distinct_over_time \
     drop_common_labels drop_empty_series duration_over_time geomean geomean_over_time histogram histogram_over_time \
-    histogram_share hoeffding_bound_lower hoeffding_bound_upper increase_prometheus increase_pure \
+    histogram_share hoeffding_bound_lower hoeffding_bound_upper holt_winters increase_prometheus increase_pure \
     increases_over_time integrate interpolate iqr_over_time keep_last_value keep_next_value label_copy label_del \
     label_graphite_group label_keep label_lowercase label_map label_match label_mismatch label_move label_set \
     label_transform label_uppercase label_value labels_equal lag lifetime limit_offset mad median median_over_time \

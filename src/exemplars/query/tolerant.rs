@@ -69,6 +69,11 @@ pub(super) fn scan<'e>(tokens: &Tokens<'e>) -> Result<Scan<'e>, Fault> {
         Expect::Operand => Err(Fault::new(end, "unexpected end of input")),
         _ => {
             let defined = scanner.defined;
+            let Scan { selectors, filters, .. } = &mut scanner.scan;
+            for found in selectors.iter_mut().filter(|found| found.block.is_none()) {
+                // A filter that stands alone is a selector.
+                found.block = found.name.and_then(|name| filters.get(name)).copied();
+            }
             scanner
                 .scan
                 .selectors

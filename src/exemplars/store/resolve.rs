@@ -4,6 +4,8 @@
 //! The lock is released every few hundred steps, so the answer is of no single moment. That is well for a series that
 //! is there all the while; the others have no exemplars that are older than the query and still held.
 
+use std::time::{Duration, Instant};
+
 use roaring::RoaringBitmap;
 
 use super::super::matcher::{Candidates, Matcher, Op};
@@ -11,6 +13,9 @@ use super::Store;
 
 /// Values or series looked at between one release of the lock and the next.
 const STEP: usize = if cfg!(test) { 2 } else { 256 };
+
+/// Nor is it held longer than this, but for a single value: an expression may take long over each.
+const TURN: Duration = Duration::from_millis(1);
 
 /// The series that match all matchers of any selector.
 pub(super) fn resolve<S: AsRef<[Matcher]>>(store: &Store, selectors: &[S]) -> RoaringBitmap {
@@ -96,12 +101,13 @@ fn with_prefix(store: &Store, matcher: &Matcher, prefix: &str) -> RoaringBitmap 
     let mut from = Some(prefix.to_owned());
     while let Some(start) = from.take() {
         let state = store.read();
+        let taken = Instant::now();
         let index = state.series.index();
         let Some(name) = index.find_name(matcher.name()) else { break };
         let pairs = index.values_from(name, &start).take_while(|&pair| index.value(pair).starts_with(prefix));
         for (step, pair) in pairs.enumerate() {
             let value = index.value(pair);
-            if step == STEP {
+            if step == STEP || (step > 0 && taken.elapsed() >= TURN) {
                 from = Some(value.to_owned());
                 break;
             }
@@ -126,13 +132,21 @@ fn one_by_one(store: &Store, series: &RoaringBitmap, matcher: &Matcher) -> Roari
     let mut selected = RoaringBitmap::new();
     while ids.peek().is_some() {
         let state = store.read();
+        let taken = Instant::now();
         let index = state.series.index();
         let name = index.find_name(matcher.name());
         let matches = |id: &u32| {
             let pairs = state.series.held(*id).map_or(&[][..], |series| &*series.pairs);
             matcher.matches(name.and_then(|name| index.value_among(pairs, name)).unwrap_or_default())
         };
-        selected.extend(ids.by_ref().take(STEP).filter(matches));
+        for id in ids.by_ref().take(STEP) {
+            if matches(&id) {
+                selected.insert(id);
+            }
+            if taken.elapsed() >= TURN {
+                break;
+            }
+        }
     }
     selected
 }

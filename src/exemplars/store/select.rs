@@ -34,6 +34,8 @@ pub struct Selected {
     place: usize,
     cursor: Option<Cursor>,
     chunk: Chunk,
+    /// Place and exemplars of the series given out last.
+    current: Option<(usize, Range<usize>)>,
 }
 
 /// An exemplar to read on from, and where its series' exemplars begin in the chunk.
@@ -65,7 +67,7 @@ struct Copied {
 impl Selected {
     pub(super) fn new(store: Store, horizon: u64, start: i64, end: i64, series: RoaringBitmap) -> Self {
         let plan = Plan::new(&store, &series, start);
-        Self { store, horizon, start, end, plan, place: 0, cursor: None, chunk: Chunk::default() }
+        Self { store, horizon, start, end, plan, place: 0, cursor: None, chunk: Chunk::default(), current: None }
     }
 
     /// How many series match, including such as turn out to have no exemplars in the time asked for.
@@ -78,7 +80,13 @@ impl Selected {
         if self.chunk.series.is_empty() {
             self.read_chunk();
         }
-        let (place, exemplars) = self.chunk.series.pop()?;
+        self.current = self.chunk.series.pop();
+        self.series()
+    }
+
+    /// The series that [`next_series`](Self::next_series) gave last.
+    pub fn series(&self) -> Option<SelectedSeries<'_>> {
+        let (place, exemplars) = self.current.clone()?;
         Some(SelectedSeries { plan: &self.plan, place, chunk: &self.chunk, exemplars })
     }
 

@@ -23,6 +23,11 @@ pub fn sample(timestamp: i64, value: f64) -> Sample {
     Sample { value, timestamp }
 }
 
+/// An exemplar with these labels; the timestamp is in milliseconds since the epoch.
+pub fn exemplar(timestamp: i64, value: f64, pairs: &[(&str, &str)]) -> Exemplar {
+    Exemplar { labels: labels(pairs), value, timestamp }
+}
+
 /// A request of series with their samples.
 pub fn request(series: impl IntoIterator<Item = (Vec<Label>, Vec<Sample>)>) -> WriteRequest {
     let series = series.into_iter();
@@ -99,11 +104,8 @@ pub fn add_exemplars(request: &mut WriteRequest, seed: u64) {
             continue;
         };
         let (trace, span) = (format!("{:032x}", random.u128(..)), format!("{:016x}", random.u64(..)));
-        series.exemplars.push(Exemplar {
-            labels: labels(&[("span_id", &span), ("trace_id", &trace)]),
-            value: first.value,
-            timestamp: first.timestamp,
-        });
+        let labels = [("span_id", span.as_str()), ("trace_id", trace.as_str())];
+        series.exemplars.push(exemplar(first.timestamp, first.value, &labels));
     }
 }
 

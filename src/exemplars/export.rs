@@ -1,0 +1,72 @@
+//! What a log holds, as JSON lines: for people, for other programs, and for the day on which only the disk is left.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use wal::{Entry, Reader};
+
+use super::chunk::decode;
+use crate::api::json::{float, seconds};
+use crate::cli::Exit;
+use crate::record::exemplars::{Exemplar, Label};
+
+/// A log cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The directory cannot be read.
+    #[error("{}", crate::error_chain(.0))]
+    Read(#[from] wal::Error),
+    /// The output cannot be written.
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Writes every exemplar in the log in `directory`, one JSON object a line, in the order in which they were logged. What
+/// cannot be read is told on `err`, and makes it [`Exit::Failed`]; the rest is written all the same.
+///
+/// # Errors
+/// If the directory cannot be read, or `out` not be written.
+pub fn export(directory: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<Exit, ExportError> {
+    let mut exit = Exit::Fine;
+    for entry in Reader::open(directory)? {
+        let trouble = match entry {
+            Ok(Entry::Record { position, payload }) => {
+                let mut written = Ok(());
+                let decoded = decode(&payload, |series, exemplar| {
+                    if written.is_ok() {
+                        written = writeln!(out, "{}", object(series, &exemplar));
+                    }
+                });
+                written?;
+                decoded.err().map(|error| format!("{position}: {} bytes are not understood: {error}", payload.len()))
+            }
+            Ok(Entry::Damage { position, length, cause }) => {
+                Some(format!("{position}: {length} bytes are damaged: {cause}"))
+            }
+            // What a crash has left unfinished was never promised to anybody.
+            Ok(Entry::Torn { .. }) => None,
+            Err(error) => Some(crate::error_chain(&error)),
+        };
+        if let Some(trouble) = trouble {
+            exit = Exit::Failed;
+            writeln!(err, "{trouble}")?;
+        }
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+/// With the names and the numbers of the API's answers.
+fn object(series: &[Label<'_>], exemplar: &Exemplar<'_>) -> Value {
+    let map = |labels: &[Label<'_>]| -> Map<String, Value> {
+        labels.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect()
+    };
+    let timestamp: serde_json::Number = seconds(exemplar.timestamp).parse().expect("it is a number in JSON");
+    serde_json::json!({
+        "seriesLabels": map(series),
+        "labels": map(exemplar.labels),
+        "value": float(exemplar.value),
+        "timestamp": timestamp,
+    })
+}
