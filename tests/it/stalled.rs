@@ -99,9 +99,26 @@ async fn another_instance_gets_its_share_of_the_partitions() {
         if committed.contains(&Some(100)) && committed.contains(&None) { Ok(()) } else { Err(format!("{committed:?}")) }
     })
     .await;
+
+    // The other one goes on, and gives the partition back.
+    let (mut other, mut stalled) = (other, stalled);
+    Producer::new(stalled.kafka.bootstrap()).produce(&stalled.topic, stalled.records.take(200)).await;
+    eventually("the other one commits more of it", PATIENCE, async || {
+        let committed = stalled.kafka.committed(&stalled.topic, &stalled.topic).await;
+        if committed.contains(&Some(200)) && committed.contains(&None) { Ok(()) } else { Err(format!("{committed:?}")) }
+    })
+    .await;
+    assert!(other.terminate().await.success());
+    eventually("the first one has it again", LONG, async || {
+        stalled.kept.metric("exemplar_bridge_kafka_partitions") == 2.0
+    })
+    .await;
     drop(stalled.hanging);
-    eventually("once the disk has moved, all is committed", PATIENCE, async || {
-        stalled.kafka.lag(&stalled.topic, &stalled.topic).await == 0
+    eventually("once the disk has moved, all is committed, and nothing of what was before", PATIENCE, async || {
+        match stalled.kafka.lag(&stalled.topic, &stalled.topic).await {
+            0 => Ok(()),
+            lag => Err(format!("the lag is {lag}")),
+        }
     })
     .await;
     stalled.stop.cancel();

@@ -65,7 +65,7 @@ impl Scene {
     }
 
     async fn answers_all(&self) {
-        eventually("every exemplar is answered, once", LONG, async || match answered(&self.bridge).await {
+        eventually("every exemplar is answered, once", PATIENCE, async || match answered(&self.bridge).await {
             Some(held) => difference(&held, &self.records.held()),
             None => Err("the log is being replayed".to_owned()),
         })

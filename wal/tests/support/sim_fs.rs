@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::Duration;
 
 use wal::fs::{Directory, File, FileSystem, Handle, Identity, Lock};
 
@@ -74,7 +75,7 @@ pub struct Hang {
 impl Hang {
     /// Waits until a call hangs that did not when this was last asked.
     pub fn wait(&self) {
-        self.reached.recv().unwrap();
+        self.reached.recv_timeout(Duration::from_secs(60)).unwrap();
     }
 }
 
