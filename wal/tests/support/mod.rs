@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code, unused_imports)]
 
 mod sim_fs;
+pub mod vanishing;
 
 pub use sim_fs::{Op, SimFs, chance};
 
