@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 
-use wal::fs::{Identity, Lock};
+use wal::fs::Identity;
 
 use super::{DIRECTORY, segment_path};
 
