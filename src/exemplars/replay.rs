@@ -10,6 +10,7 @@ use super::log::Segments;
 use super::store::Store;
 use crate::metrics::ExemplarMetrics;
 use crate::now;
+use crate::record::exemplars::write_labels;
 
 /// How often the progress of a long replay is logged.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ pub(super) fn replay(
 ) -> Result<Option<Segments>, wal::Error> {
     let started = Instant::now();
     let mut segments = Segments::default();
-    let (mut chunks, mut told) = (0u64, started);
+    let (mut chunks, mut told, mut copied) = (0u64, started, Vec::new());
     for entry in log.read_from(Position::START)? {
         if stop.is_cancelled() {
             return Ok(None);
@@ -33,8 +34,18 @@ pub(super) fn replay(
             Ok(Entry::Record { position, payload }) => {
                 let mut ring = store.writer(now());
                 let decoded = decode(&payload, |series, exemplar| {
+                    // Known as it will come from Kafka, too.
+                    copied.clear();
+                    write_labels(series, &mut copied);
+                    let key = ring.key(&copied);
+                    let place = match ring.known(key) {
+                        Some(place) => Ok(place),
+                        None => ring.series_with_key(key, series),
+                    };
                     // What is refused now was held when it was logged: it is older than what came later, or there twice.
-                    let _refused = ring.insert(series, exemplar.labels, exemplar.timestamp, exemplar.value);
+                    if let Ok(mut place) = place {
+                        let _refused = place.insert(exemplar.labels, exemplar.timestamp, exemplar.value);
+                    }
                 });
                 if let Err(error) = decoded {
                     segments.keep(position);

@@ -9,8 +9,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-/// Buckets per exemplar that there is room for, as a fraction: mostly a series has several.
-const SPARSE: usize = 4;
+/// Exemplars that there is room for, to a bucket: mostly a series has several.
+const EXEMPLARS_PER_BUCKET: usize = 4;
 
 /// At most so many, 64 MiB.
 const MAX_BUCKETS: usize = 1 << 23;
@@ -38,7 +38,7 @@ impl Known {
         // The seeds of `RandomState` are from the operating system.
         let random = || RandomState::new().build_hasher().finish();
         let seeds = [(); 2].map(|()| (random(), SharedSeed::from_u64(random())));
-        let buckets = (capacity / SPARSE).next_power_of_two().min(MAX_BUCKETS);
+        let buckets = (capacity / EXEMPLARS_PER_BUCKET).next_power_of_two().min(MAX_BUCKETS);
         // Zeros cost no memory as long as nothing is written.
         Self { seeds, buckets: vec![[0; WAYS]; buckets].into_boxed_slice() }
     }
