@@ -86,7 +86,7 @@ pub async fn run_and_tell(
         let pipeline = Pipeline::new(shared.clone(), index, metrics.pipeline(&receiver)).map_err(failed)?;
         pipelines.push((receiver, pipeline));
     }
-    status.report(REPLAY, Severity::Failing, "replaying the log of exemplars");
+    status.report(REPLAY, Severity::Starting, "replaying the log of exemplars");
     // Only now: everything has said that it is not ready yet.
     let serving = tokio::spawn(server.run(stop.clone()));
 

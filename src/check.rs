@@ -40,6 +40,9 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
             Err(error) => Err(error.to_string()),
             Ok(client) => match client.canary().await.verdict {
                 Verdict::Delivered => Ok(format!("receiver {name}: {} accepts remote write", remote.url)),
+                Verdict::Retry { status: None, cause, .. } => {
+                    Err(format!("receiver {name}: {} cannot be reached: {cause}", remote.url))
+                }
                 verdict => Err(format!("receiver {name}: {} does not accept remote write: {verdict}", remote.url)),
             },
         };

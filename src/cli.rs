@@ -14,6 +14,7 @@ const ABOUT: &str = "Metrics from Kafka to VictoriaMetrics, or any receiver of P
 const LONG_ABOUT: &str = "\
 Reads Prometheus remote write from Kafka as a consumer group and posts it to VictoriaMetrics,
 or to anything else that takes remote write: at least once, in order within each partition.
+Keeps the exemplars in them, and answers queries for them as Prometheus does.
 Records that the receiver refuses are kept as dead letters.
 
 Without a command it runs until SIGTERM or SIGINT, and then delivers what is in flight.";

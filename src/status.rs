@@ -21,10 +21,18 @@ pub struct Status {
 pub enum Severity {
     /// It will go away by itself: the bridge stays ready.
     Waiting,
+    /// The bridge is not ready yet, as at every start.
+    Starting,
     /// Somebody must do something, and the bridge does its work meanwhile: it stays ready, `/-/healthy` says so.
     Degraded,
     /// Somebody must do something: the bridge is not ready.
     Failing,
+}
+
+impl Severity {
+    fn keeps_from_ready(self) -> bool {
+        matches!(self, Self::Starting | Self::Failing)
+    }
 }
 
 struct Condition {
@@ -66,6 +74,9 @@ impl Status {
         match severity {
             _ if !due => {}
             Severity::Waiting => tracing::warn!(component, "{message}"),
+            // A start that lasts is worth a look.
+            Severity::Starting if changed => tracing::info!(component, "{message}"),
+            Severity::Starting => tracing::warn!(component, "not ready yet: {message}"),
             Severity::Degraded => tracing::error!(component, "degraded: {message}"),
             Severity::Failing => tracing::error!(component, "not ready: {message}"),
         }
@@ -93,11 +104,11 @@ impl Status {
     /// Whether nothing is failing, and all that is wrong.
     pub fn ready(&self) -> (bool, Vec<Reason>) {
         let conditions = self.lock();
-        let ready = conditions.values().all(|condition| condition.severity != Severity::Failing);
+        let ready = conditions.values().all(|condition| !condition.severity.keeps_from_ready());
         let reasons = conditions.iter().map(|(component, condition)| Reason {
             component: component.clone(),
             message: condition.message.clone(),
-            failing: condition.severity == Severity::Failing,
+            failing: condition.severity.keeps_from_ready(),
             degraded: condition.severity == Severity::Degraded,
             seconds: condition.since.elapsed().as_secs(),
         });

@@ -23,8 +23,8 @@ pub enum WalError {
     #[error("{}", crate::error_chain(.0))]
     Read(#[from] wal::Error),
     /// There is no log.
-    #[error("there is no log in {}: it holds no segments", .0.display())]
-    NoSegments(PathBuf),
+    #[error("there is no log in {}; run this where the bridge runs, or name the directory", .0.display())]
+    NoLog(PathBuf),
     /// The output cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
@@ -146,9 +146,13 @@ struct Survey {
 impl Survey {
     /// Reads a log to its end; each finding is told at once.
     fn take(directory: &Path, mut tell: impl FnMut(Finding)) -> Result<Self, WalError> {
+        if !directory.exists() {
+            return Err(WalError::NoLog(directory.to_owned()));
+        }
         let listed: BTreeSet<u64> = wal::segments(directory)?.into_iter().map(|file| file.number).collect();
-        if listed.is_empty() {
-            return Err(WalError::NoSegments(directory.to_owned()));
+        // A bridge that has not logged anything yet has left its lock there.
+        if listed.is_empty() && !directory.join("lock").exists() {
+            return Err(WalError::NoLog(directory.to_owned()));
         }
         let mut segments: BTreeMap<u64, Segment> = BTreeMap::new();
         let mut unreadable = 0;

@@ -17,6 +17,9 @@ use crate::exemplars::Exemplars;
 /// The most bytes of a request's body: a query of 16 KiB, however it is encoded, and room beside it.
 const BODY: usize = 64 << 10;
 
+/// So much of a longer one is read before it is refused.
+const DRAINED: usize = 4 << 20;
+
 /// Answers may be waiting for clients that read slowly, so many for each that is worked on.
 const OPEN: usize = 8;
 
@@ -150,20 +153,25 @@ impl<B: Buf, S: Stream<Item = Result<B, warp::Error>> + Send> Body for S {
     type Piece = B;
 }
 
+/// Reads a body to its end, also one that is too long: a client that is answered while it still sends may not see the
+/// answer. There is an end to that, too.
 async fn read(body: impl Body) -> Result<Vec<u8>, Wrong> {
     let mut body = std::pin::pin!(body);
-    let mut all = Vec::new();
+    let (mut all, mut len) = (Vec::new(), 0);
     while let Some(piece) = body.next().await {
         let mut piece = piece.map_err(|error| Wrong(format!("the body cannot be read: {error}")))?;
-        if all.len() + piece.remaining() > BODY {
-            return Err(Wrong(format!("the body is longer than {BODY} bytes")));
+        len += piece.remaining();
+        if len > DRAINED {
+            break;
         }
         while piece.has_remaining() {
             let chunk = piece.chunk();
-            all.extend_from_slice(chunk);
-            let len = chunk.len();
-            piece.advance(len);
+            if len <= BODY {
+                all.extend_from_slice(chunk);
+            }
+            let chunk_len = chunk.len();
+            piece.advance(chunk_len);
         }
     }
-    Ok(all)
+    if len > BODY { Err(Wrong(format!("the body is longer than {BODY} bytes"))) } else { Ok(all) }
 }

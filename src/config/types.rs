@@ -40,8 +40,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kafka {
-    /// The brokers to start from, `host:port`, separated by commas. One that answers is enough; several let the bridge
-    /// start while one is down. Default: `"127.0.0.1:9092"`.
+    /// The brokers to start from, `host:port`, separated by commas. One is enough; list several so that the
+    /// bridge can start while one is down. Default: `"127.0.0.1:9092"`.
     pub brokers: String,
     /// The topics to read. One that starts with `^` is a POSIX extended regular expression, which topics created later
     /// match too. Default: `["metrics"]`.
@@ -130,7 +130,7 @@ pub struct RemoteWrite {
     pub basic_auth: Option<BasicAuth>,
     /// Token for `Authorization: Bearer`. Default: `null`.
     pub bearer_token: Option<Secret>,
-    /// File with that token, read when it is used; line ends at its end do not count. Default: `null`.
+    /// File with that token, read when it is used; trailing newlines are ignored. Default: `null`.
     pub bearer_token_file: Option<PathBuf>,
     /// For receivers with `https`.
     pub tls: Tls,
@@ -144,7 +144,7 @@ pub struct BasicAuth {
     pub username: String,
     /// The password; this or `password_file` is needed. Default: `null`.
     pub password: Option<Secret>,
-    /// File with the password; line ends at its end do not count. Default: `null`.
+    /// File with the password; trailing newlines are ignored. Default: `null`.
     pub password_file: Option<PathBuf>,
 }
 
@@ -171,7 +171,7 @@ pub struct DeadLetter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exemplars {
-    /// The most exemplars held in memory; the first to arrive goes first. Each takes some 80 bytes. Too few, and what is
+    /// The most exemplars held in memory; the oldest arrival is evicted first. Each takes some 80 bytes. Too few, and what is
     /// asked for has been evicted already. Default: `1000000`.
     #[serde(deserialize_with = "count")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
@@ -200,7 +200,7 @@ pub struct Wal {
     /// records with new exemplars are not committed for the time being. Default: `false`.
     pub required: bool,
     /// How long offsets wait for a log that cannot be written. Then they are committed all the same, and a crash loses
-    /// the exemplars that are in memory only. Too short gives them up early, long makes a restart read much again; `0s`
+    /// the exemplars that are in memory only. Too short gives them up early, long makes a restart re-read a lot; `0s`
     /// waits for ever. Default: `"10m"`.
     pub max_uncommitted: Duration,
 }

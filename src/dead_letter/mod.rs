@@ -27,6 +27,20 @@ pub struct Why<'a> {
     pub receiver: &'a str,
 }
 
+/// All reasons that there are: the values of the metric's label.
+pub const REASONS: [&str; 10] = [
+    "too_large",
+    "corrupt_snappy",
+    "corrupt_snappy_framed",
+    "corrupt_zstd",
+    "remote_write_2",
+    "malformed_protobuf",
+    "unrecognized",
+    "rejected",
+    "repeat_or_out_of_order",
+    "server_error",
+];
+
 /// A record on its way into the spool.
 pub struct Letter {
     reason: &'static str,

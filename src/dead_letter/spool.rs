@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tokio_util::sync::CancellationToken;
 
-use super::Letter;
+use super::{Letter, REASONS};
 use crate::config;
 use crate::delivery::Backoff;
 use crate::metrics::{Metrics, ReasonLabel};
@@ -153,6 +153,7 @@ impl Spool {
     }
 
     fn count(&self, letter: &Letter) {
+        debug_assert!(REASONS.contains(&letter.reason), "{} is a reason without a counter", letter.reason);
         self.count.get_or_create(&ReasonLabel { reason: letter.reason }).inc();
         let (now, logged) = (now(), self.logged.load(Ordering::Relaxed));
         if now - logged < LOG_EVERY {

@@ -6,15 +6,12 @@ use super::chunk::Encoder;
 use super::log::{Chunk, Logger};
 use super::queue::{Item, Queue};
 use super::store::{Refusal, Store};
-use crate::metrics::ExemplarMetrics;
+use crate::metrics::{ExemplarMetrics, NOT_UTF8};
 use crate::now;
 use crate::record::exemplars::{Copied, Exemplars, NotUtf8, Taken, read_labels};
 
 /// The ring's lock is given back to queries after so many exemplars.
 const BURST: usize = 1024;
-
-/// Why exemplars are refused that never come to the ring.
-const NOT_UTF8: &str = "not_utf8";
 
 /// What the writer's thread owns.
 pub(super) struct Writer {

@@ -9,7 +9,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::ReasonLabel;
-use crate::exemplars::store::Store;
+use crate::exemplars::store::{Refusal, Store};
+
+/// Why an exemplar is refused before the ring is asked.
+pub const NOT_UTF8: &str = "not_utf8";
 
 type FloatGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
 
@@ -59,13 +62,17 @@ impl FsyncDuration {
 impl ExemplarMetrics {
     /// Metrics of what `store` holds, of so many that it may, and what is done with it.
     pub(super) fn new(store: Store, capacity: usize) -> Self {
+        let refused = Family::<ReasonLabel, Counter>::default();
+        for reason in Refusal::ALL.map(Refusal::reason).into_iter().chain([NOT_UTF8]) {
+            drop(refused.get_or_create(&ReasonLabel { reason }));
+        }
         let limit = capacity as i64;
         let capacity = Gauge::default();
         capacity.set(limit);
         Self {
             store,
             appended: Counter::default(),
-            refused: Family::default(),
+            refused,
             held: Gauge::default(),
             capacity,
             series: Gauge::default(),

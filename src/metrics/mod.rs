@@ -18,7 +18,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub use self::exemplars::ExemplarMetrics;
+pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
 use crate::exemplars::store::Store;
 use crate::kafka::TopicPartition;
 
@@ -151,7 +151,11 @@ impl Metrics {
             Unit::Bytes,
             buffered_bytes.clone(),
         );
-        let dead_letters = Family::default();
+        // All of them from the start: an increase from nothing is none, and the first is worth an alert.
+        let dead_letters = Family::<ReasonLabel, Counter>::default();
+        for reason in crate::dead_letter::REASONS {
+            drop(dead_letters.get_or_create(&ReasonLabel { reason }));
+        }
         bridge.register(
             "dead_letters",
             "Records that could not be delivered and are kept in the spool",

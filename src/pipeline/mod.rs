@@ -191,7 +191,8 @@ impl Pipeline {
     fn report_group(&self, what: &str) {
         let problem = self.problem.as_ref().map_or(String::new(), |problem| format!(": {problem}"));
         let message = format!("{what} {}{problem}", self.group_id);
-        self.shared.status.report(&self.group_component(), Severity::Failing, message);
+        let severity = if self.problem.is_some() { Severity::Failing } else { Severity::Starting };
+        self.shared.status.report(&self.group_component(), severity, message);
     }
 
     /// The pipeline's whole life between joining the group and draining.
