@@ -249,6 +249,24 @@ fn limits_what_is_compiled() {
     assert!(error.to_string().ends_with("more than 5000 matchers"), "{error}");
 }
 
+#[test]
+fn limits_what_alternations_and_wide_classes_cost() {
+    // 4096 values each; the digit makes the patterns differ.
+    let alternations = |n: usize, differ: bool| {
+        let pattern = |i: usize| format!("{}{}", "(a|b)".repeat(12), if differ { i } else { 0 });
+        (0..n).map(|i| format!("x{{l{i}=~\"{}\"}}", pattern(i))).collect::<Vec<_>>().join(" or ")
+    };
+    assert_eq!(selectors(&alternations(4, true)).map(|found| found.len()), Ok(4));
+    let error = selectors(&alternations(5, true)).expect_err("too many values");
+    assert!(error.to_string().ends_with("more than 20000 values to compare with"), "{error}");
+    assert_eq!(selectors(&alternations(100, false)).map(|found| found.len()), Ok(100), "made once, however often used");
+
+    let classes = |n: usize| selectors(&format!("x{{a=~\"(?i){}\"}}", r"[\\x{80}-\\x{10ffff}a]".repeat(n)));
+    assert_eq!(classes(2).map(|found| found.len()), Ok(1));
+    let error = classes(100).expect_err("too much to fold");
+    assert!(error.to_string().contains("range"), "{error}");
+}
+
 /// What expressions are made of, so that generated ones get past the first token.
 const PARTS: &[&str] = &[
     "x",
