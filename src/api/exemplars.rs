@@ -57,7 +57,7 @@ impl From<Refusal> for Response {
                 answer::failure(unavailable, Kind::Unavailable, error)
             }
             Refusal::Busy { max } => {
-                let error = format!("{max} queries are being answered (http.max_concurrent_queries); try again");
+                let error = format!("{max} queries are under way, as http.max_concurrent_queries allows; try again");
                 answer::failure(unavailable, Kind::Unavailable, &error)
             }
             Refusal::TimedOut { timeout } => {

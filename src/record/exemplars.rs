@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use prost::encoding::{encode_varint, encoded_len_varint};
+
 use super::walk::Found;
 use super::wire::{FIXED64, LEN, Reader, VARINT, WireError, key};
 
@@ -23,7 +25,6 @@ const VALUE: u32 = key(2, LEN);
 pub struct Taken {
     /// Each is the labels and the exemplars of a `TimeSeries` message, after the length of either in four bytes.
     bytes: Vec<u8>,
-    exemplars: u64,
 }
 
 impl Taken {
@@ -37,17 +38,11 @@ impl Taken {
             let lens = [labels, self.bytes.len() - start - 8 - labels].map(|len| (len as u32).to_le_bytes());
             self.bytes[start..start + 8].copy_from_slice(lens.as_flattened());
         }
-        self.exemplars += found.counts.exemplars;
     }
 
     /// Whether nothing has been taken.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
-    }
-
-    /// How many exemplars have been taken.
-    pub fn exemplars(&self) -> u64 {
-        self.exemplars
     }
 
     /// The memory taken, in bytes.
@@ -188,28 +183,19 @@ pub fn read_labels<'a>(copied: &'a [u8], labels: &mut Vec<Label<'a>>) -> Result<
 
 /// Writes labels as they are when they are copied from a series of Prometheus: [`read_labels`] gives them back.
 pub fn write_labels(labels: &[Label<'_>], copied: &mut Vec<u8>) {
-    let varint_len = |len: usize| len.max(1).ilog2() as usize / 7 + 1;
-    let field = |text: &str| if text.is_empty() { 0 } else { 1 + varint_len(text.len()) + text.len() };
+    let field = |text: &str| if text.is_empty() { 0 } else { 1 + encoded_len_varint(text.len() as u64) + text.len() };
     for (name, value) in labels {
         copied.push(LABELS as u8);
-        push_len(copied, field(name) + field(value));
+        encode_varint((field(name) + field(value)) as u64, copied);
         for (key, text) in [(NAME, name), (VALUE, value)] {
             // What is empty is not written.
             if !text.is_empty() {
                 copied.push(key as u8);
-                push_len(copied, text.len());
+                encode_varint(text.len() as u64, copied);
                 copied.extend_from_slice(text.as_bytes());
             }
         }
     }
-}
-
-fn push_len(bytes: &mut Vec<u8>, mut len: usize) {
-    while len >= 0x80 {
-        bytes.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    bytes.push(len as u8);
 }
 
 impl<'a> Exemplars<'a> {

@@ -13,8 +13,7 @@ use super::pairs::Pairs;
 use super::postings::Postings;
 use super::sorted::Sorted;
 
-/// A label, as the callers have it: name and value.
-pub type Label<'a> = (&'a str, &'a str);
+pub use crate::record::exemplars::Label;
 
 #[derive(Debug, Default)]
 struct Name {
