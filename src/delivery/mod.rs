@@ -7,6 +7,7 @@ mod backoff;
 mod batch;
 mod client;
 mod concurrency;
+mod failing;
 mod isolate;
 mod retry;
 

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Attempt, Client, Verdict};
-use super::{Backoff, Batch, Limiter, Permit};
+use super::failing::Failing;
+use super::{Batch, Limiter, Permit};
 use crate::dead_letter::DeadLetters;
 use crate::kafka::{Offsets, TopicPartition};
 use crate::metrics::{Code, PipelineMetrics, ReasonLabel};
@@ -191,9 +192,8 @@ impl Delivery {
     /// it has failed [`HALVE_AFTER`] times in a row, alone in flight, while nothing but the canary was accepted.
     pub(super) async fn send(&mut self, body: Bytes, isolate_after: Duration, divisible: bool) -> Answer {
         let receiver = Arc::clone(&self.receiver);
-        let mut backoff = Backoff::new();
+        let mut failing = Failing::default();
         let mut failing_since: Option<Instant> = None;
-        let mut alone = FailingAlone::default();
         loop {
             let Some((verdict, permit)) = self.attempt(&receiver, body.clone()).await else {
                 return Answer::Stopped;
@@ -203,7 +203,7 @@ impl Delivery {
             } else {
                 failing_since = None;
             }
-            alone.note(&verdict, &receiver.limiter);
+            failing.note(&verdict, &receiver.limiter);
             let mut too_much = false;
             let (reason, after) = match verdict {
                 Verdict::Delivered => {
@@ -242,7 +242,7 @@ impl Delivery {
                         Some(_) => "server_error",
                         None => "unavailable",
                     };
-                    too_much = divisible && alone.failures >= HALVE_AFTER && self.canary_is_accepted().await;
+                    too_much = divisible && failing.alone() >= HALVE_AFTER && self.canary_is_accepted().await;
                     if too_much {
                         tracing::warn!(
                             partition = %self.partition,
@@ -261,8 +261,10 @@ impl Delivery {
             };
             receiver.metrics.retries.get_or_create(&ReasonLabel { reason }).inc();
             drop(permit);
-            if !self.pause(backoff.next(after)).await {
-                return Answer::Stopped;
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Answer::Stopped,
+                () = failing.wait(&receiver.limiter, after) => {}
             }
             if too_much {
                 return Answer::TooMuch;
@@ -296,27 +298,5 @@ impl Delivery {
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(wait) => true,
         }
-    }
-}
-
-/// How often one batch has failed in a row when no fewer requests could be in flight, and nothing else was accepted. Where
-/// something is, it is not known whether this batch would be, were it smaller: a receiver that takes so many requests a
-/// second would only get more of them.
-#[derive(Default)]
-struct FailingAlone {
-    failures: u32,
-    accepted: u64,
-}
-
-impl FailingAlone {
-    fn note(&mut self, verdict: &Verdict, limiter: &Limiter) {
-        let accepted = limiter.accepted();
-        let fails = matches!(verdict, Verdict::Retry { .. }) && limiter.is_lowest();
-        self.failures = match self.failures {
-            _ if !fails => 0,
-            failures if self.accepted == accepted => failures + 1,
-            _ => 1,
-        };
-        self.accepted = accepted;
     }
 }

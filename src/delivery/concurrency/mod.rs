@@ -10,7 +10,8 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use self::law::{Law, Sent, Signal};
@@ -21,6 +22,7 @@ use super::Verdict;
 pub struct Limiter {
     semaphore: Semaphore,
     state: Mutex<State>,
+    acceptance: Notify,
     gauge: Gauge,
 }
 
@@ -35,7 +37,12 @@ impl Limiter {
     pub fn new(max: usize, gauge: Gauge) -> Self {
         let law = Law::new(max);
         gauge.set(law.limit() as i64);
-        Self { semaphore: Semaphore::new(law.limit()), state: Mutex::new(State { law, excess: 0 }), gauge }
+        Self {
+            semaphore: Semaphore::new(law.limit()),
+            state: Mutex::new(State { law, excess: 0 }),
+            acceptance: Notify::new(),
+            gauge,
+        }
     }
 
     /// Waits for a permit. Whoever holds one must not ask for another.
@@ -59,6 +66,11 @@ impl Limiter {
     /// How many requests have been accepted, ever.
     pub fn accepted(&self) -> u64 {
         self.state().law.accepted()
+    }
+
+    /// The next request that is accepted, from now on.
+    pub fn acceptance(&self) -> Notified<'_> {
+        self.acceptance.notified()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,6 +111,10 @@ impl Permit<'_> {
         let before = state.law.limit();
         state.law.answered(self.sent, bytes, self.at.elapsed(), signal);
         self.limiter.follow(&mut state, before);
+        drop(state);
+        if signal == Signal::Accepted {
+            self.limiter.acceptance.notify_waiters();
+        }
     }
 }
 

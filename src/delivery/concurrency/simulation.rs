@@ -11,7 +11,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Limiter;
-use crate::delivery::{Backoff, Verdict};
+use crate::delivery::Verdict;
+use crate::delivery::failing::Failing;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -199,7 +200,7 @@ impl World {
 
     /// The loop of `retry`, with the same pauses.
     async fn lane(&self, number: usize, bytes: usize, bursts: Option<Bursts>, max: usize) {
-        let mut backoff = Backoff::new();
+        let mut failing = Failing::default();
         let start = Instant::now();
         loop {
             if let Some(bursts) = bursts {
@@ -231,9 +232,10 @@ impl World {
                 }
             }
             if verdict == Verdict::Delivered {
-                backoff = Backoff::new();
+                failing = Failing::default();
             } else {
-                sleep(backoff.next(None)).await;
+                failing.note(&verdict, &self.limiter);
+                failing.wait(&self.limiter, None).await;
             }
         }
     }
