@@ -1,6 +1,7 @@
 //! What is on the topics: lifelike requests of 1000 samples, some 300 bytes each raw and 60 packed, or of one.
 
 use exemplar_bridge::record::snappy;
+use proto::remote_write::Label;
 use testkit::traffic::{Encoding, encode_request, lifelike, lifelike_exemplars};
 use testkit::{Kafka, Producer, Record, unique};
 
@@ -12,7 +13,12 @@ pub struct Workload {
     pub records: u64,
     /// Each in a series of its own behind the samples, as Prometheus sends them; no two are the same.
     pub exemplars_per_record: usize,
+    /// One in so many records has [`POISON`] in a label, and is refused; over partitions by turns.
+    pub poisoned_every: Option<u64>,
 }
+
+/// What no compression takes apart: nothing in any other record resembles four bytes of it.
+pub const POISON: &str = "‡Qx7§Zk9¶Wv3µ";
 
 /// Enough for three to five seconds on two cores.
 pub const WORKLOADS: [Workload; 3] = [
@@ -22,6 +28,7 @@ pub const WORKLOADS: [Workload; 3] = [
         samples_per_record: 1000,
         records: 40_000,
         exemplars_per_record: 0,
+        poisoned_every: None,
     },
     Workload {
         name: "1000 samples, raw",
@@ -29,6 +36,7 @@ pub const WORKLOADS: [Workload; 3] = [
         samples_per_record: 1000,
         records: 16_000,
         exemplars_per_record: 0,
+        poisoned_every: None,
     },
     Workload {
         name: "1 sample, raw",
@@ -36,6 +44,7 @@ pub const WORKLOADS: [Workload; 3] = [
         samples_per_record: 1,
         records: 6_000_000,
         exemplars_per_record: 0,
+        poisoned_every: None,
     },
 ];
 
@@ -52,8 +61,19 @@ impl Workload {
         self
     }
 
+    pub fn poisoned(self, every: u64) -> Self {
+        Self { poisoned_every: Some(every), ..self }
+    }
+
+    /// Those that are not refused.
     pub fn samples(&self) -> u64 {
-        self.records * self.samples_per_record as u64
+        (self.records - self.poisoned_every.map_or(0, |every| self.records / every)) * self.samples_per_record as u64
+    }
+
+    fn is_poisoned(&self, number: u64) -> bool {
+        // A number of its own modulo the partitions, and none in what is left over at the end.
+        self.poisoned_every
+            .is_some_and(|every| number / every < self.records / every && number % every == number / every % 4)
     }
 
     pub fn is_raw(&self) -> bool {
@@ -65,10 +85,11 @@ impl Workload {
         let topic = unique("bench");
         kafka.create_topic(&topic, partitions, &[]).await;
         let records: Vec<Vec<u8>> = (0..DIFFERENT).map(|number| self.record(number)).collect();
+        let poison = self.poison();
         let producer = Producer::new(kafka.bootstrap());
         let records = (0..self.records).map(|i| {
             let partition = i32::try_from(i % partitions as u64).expect("a partition's number");
-            let record = &records[(i % DIFFERENT) as usize];
+            let record = if self.is_poisoned(i) { &poison } else { &records[(i % DIFFERENT) as usize] };
             let record = if self.exemplars_per_record == 0 { record.clone() } else { self.with_exemplars(record, i) };
             Record::new(record).partition(partition)
         });
@@ -94,5 +115,11 @@ impl Workload {
 
     pub fn record(&self, number: u64) -> Vec<u8> {
         encode_request(&lifelike(number, self.samples_per_record), self.encoding)
+    }
+
+    fn poison(&self) -> Vec<u8> {
+        let mut request = lifelike(0, self.samples_per_record);
+        request.timeseries[0].labels.push(Label { name: "zz_poison".into(), value: POISON.into() });
+        encode_request(&request, self.encoding)
     }
 }

@@ -9,6 +9,7 @@ mod limit;
 mod load;
 mod receiver;
 mod report;
+mod trouble;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -34,7 +35,10 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["receiver", delay_ms] => runtime.block_on(receiver::run(delay_ms.parse().expect("milliseconds"))),
+        ["receiver", delay_ms, port] => {
+            let (delay_ms, port) = (delay_ms.parse().expect("milliseconds"), port.parse().expect("a port"));
+            runtime.block_on(receiver::run(delay_ms, port));
+        }
         ["limit", brokers, topic, partitions, records, url, raw] => limit::run(&limit::Job {
             brokers,
             topic,
@@ -72,20 +76,33 @@ async fn first_line(child: &mut Child) -> String {
 
 /// A receiver process and its URL.
 async fn start_receiver(delay_ms: u64) -> (Child, String) {
-    let mut child = spawn(&["receiver", &delay_ms.to_string()]);
+    start_receiver_on(0, delay_ms).await
+}
+
+async fn start_receiver_on(port: u16, delay_ms: u64) -> (Child, String) {
+    let mut child = spawn(&["receiver", &delay_ms.to_string(), &port.to_string()]);
     let url = first_line(&mut child).await;
     (child, url)
 }
 
 /// One run of the bridge over a whole topic, or for so long.
 async fn run_bridge(kafka: &Kafka, topic: &str, load: &Workload, url: &str, at_most: Duration) -> Round {
+    drain(&start_bridge(kafka, topic, url).await, load, at_most).await
+}
+
+async fn start_bridge(kafka: &Kafka, topic: &str, url: &str) -> Bridge {
     let mut bridge = Bridge::builder(BINARY)
         .kafka(kafka.bootstrap(), &[topic], &unique("bench"))
         .remote_write(url)
-        .config(json!({ "log": { "level": "warn" } }))
+        .config(json!({ "log": { "level": "off" } }))
         .start()
         .await;
     bridge.wait_healthy().await;
+    bridge
+}
+
+/// Waits until a bridge has delivered a whole topic, or has been delivering for so long.
+async fn drain(bridge: &Bridge, load: &Workload, at_most: Duration) -> Round {
     let mut began: Option<Instant> = None;
     let (samples, seconds) = loop {
         let metrics = bridge.metrics().await;
@@ -131,6 +148,12 @@ async fn bench(quick: bool, only: &str) {
     }
     if "exemplars".contains(only) {
         exemplars(&kafka, rounds, &load::WORKLOADS[0].share(share), &load::WITH_EXEMPLARS.share(share)).await;
+    }
+    if "poison".contains(only) {
+        trouble::poison(&kafka, rounds, share).await;
+    }
+    if "backlog".contains(only) {
+        trouble::backlog(&kafka, rounds.min(3), &load::WORKLOADS[0].share(share)).await;
     }
     if "throughput".contains(only) {
         throughput(&kafka, rounds, &load::WORKLOADS[0].share(share)).await;
