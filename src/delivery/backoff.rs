@@ -18,6 +18,11 @@ impl Backoff {
         Self { bound: Self::FIRST }
     }
 
+    /// Starts with one that is halved so many times, down to a thousandth.
+    pub fn shortened(times: u32) -> Self {
+        Self { bound: Self::FIRST / 2u32.pow(times.min(10)) }
+    }
+
     /// The next wait. If the receiver has said how long (`Retry-After`), at least that, and jitter on top, so that
     /// lanes do not come back all at once.
     pub fn next(&mut self, asked: Option<Duration>) -> Duration {

@@ -1,9 +1,8 @@
 //! Finds the records that a receiver refuses, by halving: the rest is delivered, in order.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use super::retry::{Answer, Delivery, Outcome, Refusal};
+use super::retry::{Answer, Delivery, Outcome, Refusal, Terms};
 use super::{Backoff, Batch};
 use crate::dead_letter::{Letter, Put, Why};
 use crate::status::Severity;
@@ -33,36 +32,65 @@ impl Refusal {
 
 impl Delivery {
     /// Delivers what the receiver takes of a batch that it has refused as a whole; what it refuses alone, twice, becomes
-    /// a dead letter.
+    /// a dead letter. From left to right, so that records stay in order.
     pub(super) async fn isolate(&mut self, batch: &Batch, refusal: Refusal) -> Outcome {
-        let isolate_after = refusal.isolate_after(self.receiver.isolate_after);
-        // The leftmost part is on top, so that records stay in order.
-        let mut parts = Vec::new();
-        push_halves(&mut parts, 0..batch.len());
-        while let Some(records) = parts.pop() {
-            let part = batch.part(records.clone(), &mut self.decoder);
+        let terms = Terms {
+            isolate_after: refusal.isolate_after(self.receiver.isolate_after),
+            divisible: true,
+            // The canary has just been accepted. Whatever is refused alone is asked for again, and then with a canary.
+            ask_canary: false,
+        };
+        let too_large = refusal.status == 413;
+        // In here is a record that is refused; and what was answered to just these, if they were sent as they are.
+        let (mut suspects, mut refusal) = (0..batch.len(), Some(refusal));
+        let mut given_up = 0;
+        loop {
+            let part = match (suspects.len(), refusal.take()) {
+                (0, _) => {
+                    // Most batches have one that is refused. Where there are more, as many are tried as have had one so far.
+                    let most = if given_up > 1 { suspects.end / given_up } else { batch.len() };
+                    suspects.end..batch.len().min(suspects.end + most)
+                }
+                (1, Some(refusal)) => {
+                    given_up += 1;
+                    let record = batch.part(suspects.clone(), &mut self.decoder);
+                    if self.give_up(&record, terms.isolate_after, refusal).await == Outcome::Stopped {
+                        return Outcome::Stopped;
+                    }
+                    self.settle(batch.position_after(suspects.end));
+                    suspects.start = suspects.end;
+                    continue;
+                }
+                (1, None) => suspects.clone(),
+                (many, _) => suspects.start..suspects.start + many / 2,
+            };
             if part.is_empty() {
-                self.settle(batch.position_after(records.end));
-                continue;
+                return Outcome::Settled;
             }
-            match self.send(part.body(), isolate_after, records.len() > 1).await {
-                Answer::Accepted => self.accept(&part, batch.position_after(records.end)),
-                Answer::Refused(_) if records.len() > 1 => push_halves(&mut parts, records),
-                Answer::Refused(first) => match self.give_up(&part, isolate_after, first).await {
-                    Outcome::Settled => self.settle(batch.position_after(records.end)),
-                    Outcome::Stopped => return Outcome::Stopped,
-                },
-                Answer::TooMuch => push_halves(&mut parts, records),
+            let records = batch.part(part.clone(), &mut self.decoder);
+            let answer = match records.is_empty() {
+                true => Answer::Accepted,
+                false => self.send(records.body(), Terms { divisible: part.len() > 1, ..terms }).await,
+            };
+            match answer {
+                Answer::Accepted => {
+                    self.accept(&records, batch.position_after(part.end));
+                    // If the left half is accepted, it is the right one; but what is too large together may fit in two.
+                    suspects = part.end..if too_large { part.end } else { suspects.end.max(part.end) };
+                }
+                Answer::Refused(again) => (suspects, refusal) = (part, Some(again)),
+                Answer::TooMuch => suspects = part,
                 Answer::Stopped => return Outcome::Stopped,
             }
         }
-        Outcome::Settled
     }
 
     /// Asks once more for a record that was refused alone, then makes it a dead letter. When so many have been given up
     /// that it cannot be the data, asks until the receiver takes it.
     async fn give_up(&mut self, record: &Batch, isolate_after: Duration, first: Refusal) -> Outcome {
-        let mut backoff = Backoff::new();
+        // The shorter, the more often the receiver has said the same twice: it can be relied on.
+        let mut backoff = Backoff::shortened(self.refused_again_in_a_row);
+        let terms = Terms { isolate_after, divisible: false, ask_canary: true };
         let mut refusal = first;
         loop {
             let sure = self.given_up_in_a_row < GUARD;
@@ -72,14 +100,18 @@ impl Delivery {
             if !self.pause(backoff.next(None)).await {
                 return Outcome::Stopped;
             }
-            match self.send(record.body(), isolate_after, false).await {
+            match self.send(record.body(), terms).await {
                 Answer::Accepted => {
                     self.receiver.status.recover(&self.lane());
+                    self.refused_again_in_a_row = 0;
                     self.accept(record, record.position_after(record.len()));
                     return Outcome::Settled;
                 }
                 Answer::Stopped => return Outcome::Stopped,
-                Answer::Refused(again) => refusal = again,
+                Answer::Refused(again) => {
+                    self.refused_again_in_a_row = self.refused_again_in_a_row.saturating_add(1);
+                    refusal = again;
+                }
                 // One record is not divisible.
                 Answer::TooMuch => continue,
             }
@@ -110,14 +142,5 @@ impl Delivery {
 
     fn lane(&self) -> String {
         format!("lane/{}/{}", self.receiver.name, self.partition)
-    }
-}
-
-/// Pushes two halves, the left one on top; a single record as it is.
-fn push_halves(parts: &mut Vec<Range<usize>>, records: Range<usize>) {
-    let middle = records.start + records.len() / 2;
-    parts.push(middle..records.end);
-    if middle > records.start {
-        parts.push(records.start..middle);
     }
 }

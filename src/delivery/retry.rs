@@ -97,8 +97,21 @@ pub struct Delivery {
     pub(super) decoder: Decoder,
     /// Records given up since the receiver has last accepted data of this lane.
     pub(super) given_up_in_a_row: u32,
+    /// Records refused alone and then again since one was accepted the second time.
+    pub(super) refused_again_in_a_row: u32,
     /// With this the last exemplars of the batch at hand were handed over.
     sequence: u64,
+}
+
+/// How far to go for a request.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// How long it may get server errors, while the canary is accepted, before they count as a refusal.
+    pub(super) isolate_after: Duration,
+    /// Whether there are parts of it that could be sent.
+    pub(super) divisible: bool,
+    /// Whether a refusal may be the configuration's fault.
+    pub(super) ask_canary: bool,
 }
 
 /// How a batch ended.
@@ -135,7 +148,16 @@ impl Delivery {
         offsets: Arc<Mutex<Offsets>>,
         stop: CancellationToken,
     ) -> Self {
-        Self { receiver, partition, offsets, stop, decoder: Decoder::new(limits), given_up_in_a_row: 0, sequence: 0 }
+        Self {
+            receiver,
+            partition,
+            offsets,
+            stop,
+            decoder: Decoder::new(limits),
+            given_up_in_a_row: 0,
+            refused_again_in_a_row: 0,
+            sequence: 0,
+        }
     }
 
     /// Delivers a batch. Takes and returns itself, so that the lane can go on reading meanwhile.
@@ -150,7 +172,9 @@ impl Delivery {
                 self.settle(part.position_after(records));
                 continue;
             }
-            let outcome = match self.send(part.body(), self.receiver.isolate_after, records > 1).await {
+            let isolate_after = self.receiver.isolate_after;
+            let terms = Terms { isolate_after, divisible: records > 1, ask_canary: true };
+            let outcome = match self.send(part.body(), terms).await {
                 Answer::Accepted => {
                     self.accept(&part, part.position_after(records));
                     Outcome::Settled
@@ -177,7 +201,9 @@ impl Delivery {
 
     /// Notes that the receiver has taken a batch.
     pub(super) fn accept(&mut self, batch: &Batch, position: i64) {
-        self.given_up_in_a_row = 0;
+        if !batch.is_empty() {
+            self.given_up_in_a_row = 0;
+        }
         let (metrics, counts) = (&self.receiver.metrics, batch.counts());
         metrics.samples.inc_by(counts.samples);
         metrics.histograms.inc_by(counts.histograms);
@@ -187,10 +213,10 @@ impl Delivery {
         self.settle(position);
     }
 
-    /// Posts a body until it is accepted, refused for good, or the lane is told to stop. Server errors that last for
-    /// `isolate_after` while the canary is accepted count as a refusal. What is `divisible` is given back as too much once
-    /// it has failed [`HALVE_AFTER`] times in a row, alone in flight, while nothing but the canary was accepted.
-    pub(super) async fn send(&mut self, body: Bytes, isolate_after: Duration, divisible: bool) -> Answer {
+    /// Posts a body until it is accepted, refused for good, or the lane is told to stop. What is divisible is given back as
+    /// too much once it has failed [`HALVE_AFTER`] times in a row, alone in flight, while nothing but the canary was accepted.
+    pub(super) async fn send(&mut self, body: Bytes, terms: Terms) -> Answer {
+        let Terms { isolate_after, divisible, ask_canary } = terms;
         let receiver = Arc::clone(&self.receiver);
         let mut failing = Failing::default();
         let mut failing_since: Option<Instant> = None;
@@ -212,6 +238,9 @@ impl Delivery {
                 }
                 Verdict::TooLarge { body } => {
                     return Answer::Refused(Refusal { status: 413, body });
+                }
+                Verdict::Rejected { status, body } if !ask_canary => {
+                    return Answer::Refused(Refusal { status, body });
                 }
                 Verdict::Rejected { status, body } => match receiver.client.canary().await.verdict {
                     Verdict::Delivered => {

@@ -150,6 +150,13 @@ async fn the_first_the_last_and_neighbours_are_dead_letters_and_the_rest_arrives
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_in_a_batch_are_dead_letters_and_the_rest_arrives_in_order() {
+    let mut random = fastrand::Rng::with_seed(40);
+    let poison: BTreeSet<Sample> = (0..40).map(|_| (random.u64(0..4), random.i64(0..2500))).collect();
+    are_isolated(poison.into_iter().collect::<Vec<_>>().leak()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_too_large_is_halved_until_it_fits() {
     const LIMIT: usize = 2000;
     let large = Record::new(encode_request(&lifelike(0, 200), Encoding::Snappy));
