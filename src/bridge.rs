@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::dead_letter::{self, DeadLetters};
 use crate::exemplars::{self, Exemplars, Threads};
 use crate::metrics::Metrics;
-use crate::pipeline::{Pipeline, PipelineError, Shared};
+use crate::pipeline::{HandOver, Pipeline, PipelineError, Shared};
 use crate::status::{Severity, Status};
 
 /// What replaying the log is reported under.
@@ -37,10 +37,10 @@ pub enum BridgeError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A pipeline has failed.
-    #[error("remote_write {receiver}: {error}")]
+    #[error("pipeline {name}: {error}")]
     Pipeline {
-        /// The receiver's name.
-        receiver: String,
+        /// What its group is called.
+        name: String,
         /// Why.
         #[source]
         error: PipelineError,
@@ -76,15 +76,17 @@ pub async fn run_and_tell(
         status: status.clone(),
         dead_letters,
         exemplars: exemplars.clone(),
+        hand_over: HandOver::default(),
     };
 
     let stop = CancellationToken::new();
     let mut pipelines = Vec::new();
-    for (index, remote) in config.remote_write.iter().enumerate() {
-        let receiver = remote.name.clone();
-        let failed = |error| BridgeError::Pipeline { receiver: receiver.clone(), error };
-        let pipeline = Pipeline::new(shared.clone(), index, metrics.pipeline(&receiver)).map_err(failed)?;
-        pipelines.push((receiver, pipeline));
+    for group in config.groups() {
+        let name = group.name.clone();
+        let failed = |error| BridgeError::Pipeline { name: name.clone(), error };
+        let pipeline_metrics = metrics.pipeline(&group);
+        let pipeline = Pipeline::new(shared.clone(), group, pipeline_metrics).map_err(failed)?;
+        pipelines.push((name, pipeline));
     }
     status.report(REPLAY, Severity::Starting, "replaying the log of exemplars");
     // Only now: everything has said that it is not ready yet.
@@ -105,7 +107,10 @@ pub async fn run_and_tell(
             status.recover(REPLAY);
             let result = match stop.is_cancelled() {
                 true => Ok(()),
-                false => supervise(pipelines, &threads, &stop, shutdown).await,
+                false => {
+                    let left_behind = run_left_behind(shared, metrics, stop.clone());
+                    supervise(pipelines, left_behind, &threads, &stop, shutdown).await
+                }
             };
             exemplars.close(threads).await;
             result
@@ -118,17 +123,39 @@ pub async fn run_and_tell(
     result
 }
 
+/// Runs the exemplars' pipeline, should there be one receiver whose group has left it behind.
+async fn run_left_behind(
+    shared: Shared,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> (String, Result<(), PipelineError>) {
+    let group = shared.config.exemplars_group();
+    let name = group.name.clone();
+    tokio::select! {
+        () = stop.cancelled() => return (name, Ok(())),
+        () = shared.hand_over.left_behind() => {}
+    }
+    let pipeline_metrics = metrics.pipeline(&group);
+    let ended = match Pipeline::new(shared, group, pipeline_metrics) {
+        Ok(pipeline) => pipeline.run(stop).await,
+        Err(error) => Err(error),
+    };
+    (name, ended)
+}
+
 /// Runs all pipelines until `shutdown` is done or one of them ends.
 async fn supervise(
     pipelines: Vec<(String, Pipeline)>,
+    left_behind: impl Future<Output = (String, Result<(), PipelineError>)> + Send + 'static,
     threads: &Threads,
     stop: &CancellationToken,
     mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), BridgeError> {
     let mut running = JoinSet::new();
-    for (receiver, pipeline) in pipelines {
+    running.spawn(left_behind);
+    for (name, pipeline) in pipelines {
         let stop = stop.clone();
-        running.spawn(async move { (receiver, pipeline.run(stop).await) });
+        running.spawn(async move { (name, pipeline.run(stop).await) });
     }
     let mut result = Ok(());
     loop {
@@ -148,9 +175,9 @@ async fn supervise(
         let Some(ended) = ended else { return result };
         // Whichever ends first takes the others along; the first error is the one to report.
         stop.cancel();
-        let (receiver, ended) = ended.expect("a pipeline reports the panics of its lanes and has none itself");
+        let (name, ended) = ended.expect("a pipeline reports the panics of its lanes and has none itself");
         if let (Err(error), true) = (ended, result.is_ok()) {
-            result = Err(BridgeError::Pipeline { receiver, error });
+            result = Err(BridgeError::Pipeline { name, error });
         }
     }
 }

@@ -28,13 +28,10 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
         }
     };
 
-    for index in 0..config.remote_write.len() {
-        let group_id = config.group_id(index).expect("the receiver is there");
-        let asked = config.clone();
-        let kafka = tokio::task::spawn_blocking(move || check_kafka(&asked, &group_id)).await;
-        for what in kafka.expect("checking does not panic") {
-            found(what, Exit::Kafka);
-        }
+    let asked = config.clone();
+    let kafka = tokio::task::spawn_blocking(move || check_kafka(&asked)).await;
+    for what in kafka.expect("checking does not panic") {
+        found(what, Exit::Kafka);
     }
     for remote in &config.remote_write {
         let name = &remote.name;
@@ -62,10 +59,11 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
     worst
 }
 
-/// Brokers, topics, and the group's rights.
-fn check_kafka(config: &Config, group_id: &str) -> Vec<Result<String, String>> {
+/// Brokers, topics, and the groups' rights.
+fn check_kafka(config: &Config) -> Vec<Result<String, String>> {
     let wrong = |what: &str, error: &dyn Display| vec![Err(format!("Kafka: {what}: {error}"))];
-    if let Err(error) = try_consumer(&consumer_config(config, group_id, 1)) {
+    let group_id = &config.kafka.group_id;
+    if let Err(error) = try_consumer(&consumer_config(config, group_id, 1, 1)) {
         return wrong("librdkafka refuses kafka.properties", &error);
     }
     let observer = match Observer::new(config, group_id) {
@@ -91,10 +89,13 @@ fn check_kafka(config: &Config, group_id: &str) -> Vec<Result<String, String>> {
             (count, _) => Ok(format!("topic {topic}: {count} partitions")),
         });
     }
-    results.push(match offsets(&observer, &all) {
-        Ok(_) => Ok(format!("group {group_id}: its offsets may be read")),
-        Err(trouble) => Err(format!("group {group_id}: its offsets may not be read: {trouble}")),
-    });
+    for group in config.groups() {
+        let observer = Observer::new(config, &group.id).map_err(Trouble::from);
+        results.push(match observer.and_then(|observer| offsets(&observer, &all)) {
+            Ok(()) => Ok(format!("group {}: its offsets may be read", group.id)),
+            Err(trouble) => Err(format!("group {}: its offsets may not be read: {trouble}", group.id)),
+        });
+    }
     results
 }
 

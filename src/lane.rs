@@ -6,99 +6,86 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus_client::metrics::gauge::Gauge;
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::{Budget, Share};
 use crate::dead_letter::{Letter, Why};
-use crate::delivery::{Backoff, Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
+use crate::delivery::{Backoff, Batch, Builder, Delivery, GUARD, Outcome, Receiver};
 use crate::exemplars::Exemplars;
 use crate::kafka::trouble::Trouble;
-use crate::kafka::{Source, TopicPartition, as_record};
+use crate::kafka::{Offsets, Source, TopicPartition, as_record};
+use crate::metrics::PipelineMetrics;
 use crate::record::exemplars::Taken;
-use crate::record::{DecodeError, Decoder, Limits};
-use crate::status::Severity;
+use crate::record::{Decoder, Limits};
+use crate::status::{Severity, Status};
 
 /// A lane yields to its request, and to other lanes, after so many records …
 const BURST_RECORDS: usize = 1024;
 /// … or so many bytes of them, whichever comes first.
 const BURST_BYTES: usize = 1 << 20;
 
-/// The memory that all lanes of a receiver share.
-pub struct Budget {
-    limit: usize,
-    used: AtomicUsize,
-    freed: Notify,
-    gauge: Gauge,
-}
-
-impl Budget {
-    /// So many bytes; what is used is added to `gauge`.
-    pub fn new(limit: usize, gauge: Gauge) -> Self {
-        Self { limit, used: AtomicUsize::new(0), freed: Notify::new(), gauge }
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.used.load(Ordering::Relaxed) >= self.limit
-    }
-}
-
-/// What one lane holds of the budget; given back when dropped.
-struct Share {
-    budget: Arc<Budget>,
-    held: usize,
-}
-
-impl Share {
-    fn set(&mut self, bytes: usize) {
-        let budget = &self.budget;
-        let before = budget.used.fetch_add(bytes.wrapping_sub(self.held), Ordering::Relaxed);
-        let after = before.wrapping_add(bytes.wrapping_sub(self.held));
-        budget.gauge.inc_by(bytes as i64 - self.held as i64);
-        self.held = bytes;
-        if before >= budget.limit && after < budget.limit {
-            budget.freed.notify_waiters();
-        }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.set(0);
-    }
-}
-
-/// What bounds a lane and its batches.
-#[derive(Clone, Copy)]
-pub struct Bounds {
-    /// What a batch may hold.
-    pub capacity: Capacity,
-    /// How long a batch that is not full waits for more.
-    pub linger: Duration,
+/// What all lanes of one consumer group share.
+pub struct Group {
+    /// What it is called in metrics and conditions.
+    pub name: String,
+    /// Where trouble is reported.
+    pub status: Status,
+    /// What is counted.
+    pub metrics: Arc<PipelineMetrics>,
     /// What a record may be.
     pub limits: Limits,
+    /// The memory of all its lanes.
+    pub budget: Arc<Budget>,
+    /// Whom records are delivered to. If there is none, their exemplars are all that is wanted of them.
+    pub receiver: Option<Arc<Receiver>>,
 }
 
 type InFlight = Pin<Box<dyn Future<Output = (Delivery, Outcome)> + Send>>;
 
-/// The way to the receiver: free, or with a request under way.
+/// The way to the receiver.
 enum Courier {
+    /// It is free …
     Idle(Delivery),
+    /// … or a request is under way.
     Busy(InFlight),
+    /// There is no receiver: a batch is nothing but a position, which is settled at once.
+    Nowhere(Arc<Mutex<Offsets>>),
+}
+
+impl Courier {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_))
+    }
+
+    /// Takes a batch, unless one is under way.
+    fn take(self, next: impl FnOnce() -> Option<Batch>) -> Self {
+        match self {
+            Self::Idle(delivery) => match next() {
+                Some(batch) => Self::Busy(Box::pin(delivery.deliver(batch))),
+                None => Self::Idle(delivery),
+            },
+            Self::Nowhere(offsets) => {
+                if let Some(batch) = next() {
+                    let position = batch.position_after(batch.len());
+                    offsets.lock().unwrap_or_else(PoisonError::into_inner).settle(position, batch.sequence());
+                }
+                Self::Nowhere(offsets)
+            }
+            busy @ Self::Busy(_) => busy,
+        }
+    }
 }
 
 /// One partition's lane.
 pub struct Lane {
     source: Source,
-    receiver: Arc<Receiver>,
+    group: Arc<Group>,
     stop: CancellationToken,
-    bounds: Bounds,
     decoder: Decoder,
     growing: Builder,
     taking: Option<Taking>,
@@ -142,32 +129,25 @@ fn hand_over(taking: &mut Option<Taking>) -> u64 {
 struct Aside {
     letter: Letter,
     offset: i64,
+    receiver: Arc<Receiver>,
     backoff: Backoff,
 }
 
 impl Lane {
     /// A lane that reads `source` until `stop` is cancelled, and hands the exemplars in it to `exemplars`.
-    pub fn new(
-        source: Source,
-        receiver: Arc<Receiver>,
-        bounds: Bounds,
-        budget: Arc<Budget>,
-        exemplars: Option<Exemplars>,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(source: Source, group: Arc<Group>, exemplars: Option<Exemplars>, stop: CancellationToken) -> Self {
         let TopicPartition { topic, partition } = source.partition.clone();
         Self {
             source,
-            receiver,
             stop,
-            bounds,
-            decoder: Decoder::new(bounds.limits),
+            decoder: Decoder::new(group.limits),
             growing: Builder::new(topic, partition),
             taking: exemplars.map(|exemplars| Taking { exemplars, taken: Taken::default(), sequence: 0 }),
             begun: None,
             full: None,
             in_flight_bytes: 0,
-            share: Share { budget, held: 0 },
+            share: Share::of(Arc::clone(&group.budget)),
+            group,
             drained: false,
             paused: false,
             undecodable_in_a_row: 0,
@@ -178,27 +158,30 @@ impl Lane {
     }
 
     /// Runs until told to stop. Then it waits for the request in flight, if there is one, and drops the rest: that will
-    /// be read again by whoever gets the partition.
-    pub async fn run(mut self, delivery: Delivery) {
-        let budget = Arc::clone(&self.share.budget);
+    /// be read again by whoever gets the partition. What is settled is noted in `offsets`.
+    pub async fn run(mut self, offsets: Arc<Mutex<Offsets>>) {
+        let budget = Arc::clone(self.share.budget());
         let exemplars = self.taking.as_ref().map(|taking| taking.exemplars.clone());
-        let mut courier = Courier::Idle(delivery);
+        let mut courier = match &self.group.receiver {
+            Some(receiver) => {
+                let (partition, limits) = (self.source.partition.clone(), self.group.limits);
+                Courier::Idle(Delivery::new(Arc::clone(receiver), partition, limits, offsets, self.stop.clone()))
+            }
+            None => Courier::Nowhere(offsets),
+        };
         loop {
             // Before anything is asked of the budget, so that no release is missed.
-            let freed = budget.freed.notified();
+            let freed = budget.freed();
             let room = exemplars.as_ref().map(Exemplars::room);
             if !self.drained && self.has_room() {
                 self.read().await;
             }
-            courier = match courier {
-                Courier::Idle(delivery) => match self.next_batch() {
-                    Some(batch) => Courier::Busy(Box::pin(delivery.deliver(batch))),
-                    None => Courier::Idle(delivery),
-                },
-                busy => busy,
-            };
+            courier = courier.take(|| self.next_batch());
+            if !courier.is_busy() {
+                self.in_flight_bytes = 0;
+            }
             self.account();
-            if self.no_offset && matches!(courier, Courier::Idle(_)) && self.is_empty() {
+            if self.no_offset && !courier.is_busy() && self.is_empty() {
                 self.no_offset = false;
                 self.source.ask_for_offset();
             }
@@ -214,7 +197,7 @@ impl Lane {
                     }
                     courier = Courier::Idle(delivery);
                 }
-                () = stop.cancelled(), if matches!(courier, Courier::Idle(_)) => break,
+                () = stop.cancelled(), if !courier.is_busy() => break,
                 () = self.source.readable(), if self.drained && has_room => self.drained = false,
                 () = tokio::task::yield_now(), if !self.drained && has_room => {}
                 () = freed, if !has_room => {}
@@ -230,11 +213,11 @@ impl Lane {
     }
 
     fn source_component(&self) -> String {
-        format!("kafka/{}/{}", self.receiver.name, self.source.partition)
+        format!("kafka/{}/{}", self.group.name, self.source.partition)
     }
 
     fn component(&self) -> String {
-        format!("lane/{}/{}", self.receiver.name, self.source.partition)
+        format!("lane/{}/{}", self.group.name, self.source.partition)
     }
 
     /// Whether all that was read has been sent.
@@ -244,7 +227,7 @@ impl Lane {
 
     /// Whether to read more. A lane that holds nothing may always, or those that stand still could stop all others.
     fn has_room(&self) -> bool {
-        let in_budget = self.share.held == 0 || !self.share.budget.is_exhausted();
+        let in_budget = self.share.held() == 0 || !self.share.budget().is_exhausted();
         let in_time = self.taking.as_ref().is_none_or(|taking| taking.exemplars.has_room());
         self.takes_more() && in_budget && in_time && !self.stop.is_cancelled()
     }
@@ -254,7 +237,15 @@ impl Lane {
         self.full.is_none()
             && self.undecodable_in_a_row < GUARD
             && self.aside.is_none()
-            && !self.growing.is_full(self.bounds.capacity)
+            && match &self.group.receiver {
+                Some(receiver) => !self.growing.is_full(receiver.capacity),
+                // Records are compressed: a burst of them may hold far more exemplars than its bytes let expect.
+                None => self.taken_bytes() < BURST_BYTES,
+            }
+    }
+
+    fn taken_bytes(&self) -> usize {
+        self.taking.as_ref().map_or(0, |taking| taking.taken.memory())
     }
 
     /// Reads a burst, until the queue is drained or there is no more room.
@@ -271,7 +262,7 @@ impl Lane {
                 Some(Err(error)) => {
                     self.troubled = true;
                     let message = format!("the partition cannot be read: {}", Trouble::from(error));
-                    self.receiver.status.report(&self.source_component(), Severity::Failing, message);
+                    self.group.status.report(&self.source_component(), Severity::Failing, message);
                     continue;
                 }
                 None => {
@@ -283,31 +274,45 @@ impl Lane {
             records += 1;
             if self.troubled {
                 self.troubled = false;
-                self.receiver.status.recover(&self.source_component());
+                self.group.status.recover(&self.source_component());
             }
             bytes += record.payload.map_or(0, <[u8]>::len);
             if record.payload.is_none_or(<[u8]>::is_empty) {
-                self.receiver.metrics.tombstones.inc();
+                self.group.metrics.tombstones.inc();
                 self.growing.skip(record.offset);
                 continue;
             }
             match self.decoder.decode(&record) {
                 Ok(decoded) => {
-                    if !self.growing.fits(&decoded, self.bounds.capacity) {
-                        self.full = self.growing.finish(hand_over(&mut self.taking));
-                        self.begun = None;
+                    match &self.group.receiver {
+                        Some(receiver) => {
+                            if !self.growing.fits(&decoded, receiver.capacity) {
+                                self.full = self.growing.finish(hand_over(&mut self.taking));
+                                self.begun = None;
+                            }
+                            self.growing.push(&record, &decoded);
+                        }
+                        None => self.growing.skip(record.offset),
                     }
-                    self.growing.push(&record, &decoded);
                     if let Some(taking) = &mut self.taking {
                         taking.taken.take(decoded.message, decoded.found);
                     }
                     self.undecodable_in_a_row = 0;
                 }
                 Err(error) => {
+                    self.group.metrics.undecodable.inc();
                     let offset = record.offset;
-                    let letter = Letter::new(&record, self.why(&error));
+                    let Some(receiver) = &self.group.receiver else {
+                        // Each receiver's group makes a dead letter of it.
+                        drop(message);
+                        self.pass_over(offset);
+                        continue;
+                    };
+                    let (reason, detail) = (error.reason(), error.to_string());
+                    let letter = Letter::new(&record, Why { reason, detail, status: None, receiver: &receiver.name });
+                    let aside = Aside { letter, offset, receiver: Arc::clone(receiver), backoff: Backoff::new() };
                     drop(message);
-                    self.put_aside(Aside { letter, offset, backoff: Backoff::new() }).await;
+                    self.put_aside(aside).await;
                 }
             }
         }
@@ -315,43 +320,45 @@ impl Lane {
         if records > 0 && self.begun.is_none() && !self.growing.is_empty() {
             self.begun = Some(Instant::now());
         }
-        self.receiver.metrics.records.inc_by(records as u64);
-        self.receiver.metrics.record_bytes.inc_by(bytes as u64);
-    }
-
-    fn why(&self, error: &DecodeError) -> Why<'_> {
-        Why { reason: error.reason(), detail: error.to_string(), status: None, receiver: &self.receiver.name }
+        self.group.metrics.records.inc_by(records as u64);
+        self.group.metrics.record_bytes.inc_by(bytes as u64);
     }
 
     /// Keeps a record that cannot be decoded. While the spool cannot, the lane reads no more, but what it has read
     /// before is sent.
     async fn put_aside(&mut self, aside: Aside) {
-        if !self.receiver.dead_letters.try_put(&aside.letter).await {
+        if !aside.receiver.dead_letters.try_put(&aside.letter).await {
             let mut backoff = aside.backoff;
             let again = Instant::now() + backoff.next(None);
             self.aside = Some((Aside { backoff, ..aside }, again));
             return;
         }
-        self.growing.skip(aside.offset);
+        self.pass_over(aside.offset);
+    }
+
+    /// Goes on after a record that cannot be decoded; not if it is one of so many that it cannot be the data.
+    fn pass_over(&mut self, offset: i64) {
+        self.growing.skip(offset);
         self.undecodable_in_a_row += 1;
         if self.undecodable_in_a_row == GUARD {
             // It is not the data: the lane delivers what it has and reads no more.
             let message = format!(
-                "{GUARD} records in a row, up to offset {}, could not be decoded, so it is not the data; holding. Check \
-                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and restart",
-                aside.offset
+                "{GUARD} records in a row, up to offset {offset}, could not be decoded, so it is not the data; holding. Check \
+                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and restart"
             );
-            self.receiver.status.report(&self.component(), Severity::Failing, message);
+            self.group.status.report(&self.component(), Severity::Failing, message);
         }
     }
 
     /// The next batch to send, if it is time. A batch that can still grow is not held back for that, but as long as
-    /// there are records to read at once, reading them first makes fewer and larger requests.
+    /// there are records to read at once, reading them first makes fewer and larger requests. Where nothing is requested
+    /// each burst is a batch.
     fn next_batch(&mut self) -> Option<Batch> {
         let batch = match self.full.take() {
             Some(full) => full,
             None => {
-                let waits_for_more = self.has_room() && (!self.drained || !self.has_lingered());
+                let may_wait = self.group.receiver.is_some();
+                let waits_for_more = may_wait && self.has_room() && (!self.drained || !self.has_lingered());
                 if self.growing.is_empty() || waits_for_more {
                     return None;
                 }
@@ -363,15 +370,19 @@ impl Lane {
         Some(batch)
     }
 
+    fn linger(&self) -> Duration {
+        self.group.receiver.as_ref().map_or(Duration::ZERO, |receiver| receiver.linger)
+    }
+
     fn has_lingered(&self) -> bool {
-        self.begun.is_none_or(|begun| begun.elapsed() >= self.bounds.linger)
+        self.begun.is_none_or(|begun| begun.elapsed() >= self.linger())
     }
 
     /// Waits until the growing batch has lingered; for ever, if it has already, since then only the request in flight
     /// holds it back.
     async fn lingered(&self) {
         match self.begun {
-            Some(begun) if !self.has_lingered() => tokio::time::sleep_until((begun + self.bounds.linger).into()).await,
+            Some(begun) if !self.has_lingered() => tokio::time::sleep_until((begun + self.linger()).into()).await,
             _ => std::future::pending().await,
         }
     }
@@ -393,8 +404,8 @@ impl Lane {
 
     fn set_paused(&mut self, paused: bool) {
         match (self.paused, paused) {
-            (false, true) => drop(self.receiver.metrics.paused.inc()),
-            (true, false) => drop(self.receiver.metrics.paused.dec()),
+            (false, true) => drop(self.group.metrics.paused.inc()),
+            (true, false) => drop(self.group.metrics.paused.dec()),
             _ => {}
         }
         self.paused = paused;
@@ -405,8 +416,8 @@ impl Drop for Lane {
     /// Also when a lane is given up, its trouble goes with it.
     fn drop(&mut self) {
         self.set_paused(false);
-        self.receiver.status.recover(&self.component());
-        self.receiver.status.recover(&self.source_component());
+        self.group.status.recover(&self.component());
+        self.group.status.recover(&self.source_component());
     }
 }
 
@@ -422,6 +433,6 @@ async fn made(room: Option<Notified<'_>>) {
 async fn finished(courier: &mut Courier) -> (Delivery, Outcome) {
     match courier {
         Courier::Busy(in_flight) => in_flight.await,
-        Courier::Idle(_) => std::future::pending().await,
+        Courier::Idle(_) | Courier::Nowhere(_) => std::future::pending().await,
     }
 }

@@ -3,12 +3,12 @@
 //! A tour, in the order a record travels:
 //!
 //! - [`kafka`]: the consumer group, a queue for each partition, and the offsets that may be committed;
-//! - [`lane`]: one partition's line from record to acknowledgement;
+//! - [`lane`]: one partition's line from record to acknowledgement; [`budget`]: the memory of all lanes;
 //! - [`record`]: what a record holds: detection, the walk, what joins it to others;
 //! - [`delivery`]: batches, one attempt, and what follows from its answer;
 //! - [`exemplars`]: what receivers throw away, kept, logged and found again;
 //! - [`dead_letter`]: records that cannot be delivered;
-//! - [`pipeline`]: all of that for one receiver; [`bridge`]: all receivers, the server, start and stop;
+//! - [`pipeline`]: all of that for one consumer group; [`bridge`]: all groups, the server, start and stop;
 //! - [`demo`]: the same between a mock broker with lifelike traffic and a receiver, all in one process;
 //! - [`config`], [`cli`], [`check`], [`wal_command`], [`log`], [`status`], [`metrics`], [`api`]: what operators see.
 //!
@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod bridge;
+pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod config;

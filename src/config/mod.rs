@@ -5,6 +5,7 @@
 //! reported at once: what is wrong, where it came from, and what to do.
 
 mod capacity;
+mod groups;
 mod json;
 mod path;
 mod problem;
@@ -18,6 +19,7 @@ mod types;
 mod units;
 
 pub use capacity::Capacity;
+pub use groups::{EXEMPLARS, Group};
 pub use problem::{ConfigError, Origin, Problem};
 pub use reference::reference;
 pub use schema::schema;

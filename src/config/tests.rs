@@ -164,9 +164,6 @@ fn receivers_are_one_or_a_list() {
     assert_eq!((eu.max_in_flight, us.max_in_flight), (2, 32));
     assert_eq!((eu.timeout, us.timeout), (Duration::from_secs(30), Duration::from_secs(5)));
     assert_eq!(us.auth(), Some(Auth::Bearer(SecretSource::Inline(Secret::new("t")))));
-    assert_eq!(config.group_id(0).as_deref(), Some("exemplar-bridge"));
-    assert_eq!(config.group_id(1).as_deref(), Some("exemplar-bridge-us"));
-    assert_eq!(config.group_id(2), None);
 
     let one = load_json(json!({ "remote_write": [{ "url": "http://a/w" }] })).expect("valid");
     assert_eq!(one.remote_write[0].name, "default");

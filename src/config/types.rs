@@ -19,7 +19,8 @@ pub struct Config {
     /// Where metrics are read.
     pub kafka: Kafka,
     /// The receiver, or a list of receivers, each with a `name` and a consumer group of its own: the first has
-    /// `kafka.group_id`, each further one `kafka.group_id`-`name`.
+    /// `kafka.group_id`, each further one `kafka.group_id`-`name`, and the exemplars `kafka.group_id`-`exemplars`. So keep the
+    /// first one first: whichever it is goes on where the first has stood.
     #[serde(with = "one_or_many")]
     #[schemars(schema_with = "one_or_many::schema")]
     pub remote_write: Vec<RemoteWrite>,
@@ -91,7 +92,7 @@ pub enum Format {
 #[serde(default, deny_unknown_fields)]
 pub struct RemoteWrite {
     /// What this receiver is called in metrics and logs, and in its consumer group. Needed and unique when there are
-    /// several. Default: `"default"`.
+    /// several, and not `exemplars` then. Default: `"default"`.
     #[schemars(regex(pattern = r"^[a-zA-Z0-9_-]+$"), length(max = 64), extend("examples" = ["eu-1"]))]
     pub name: String,
     /// Where to post, the whole path included. In a list, every receiver needs its own.
@@ -197,7 +198,8 @@ pub struct Wal {
     /// restart. Twice what the ring takes on disk is enough. Default: `"4GiB"`.
     pub max_bytes: ByteSize,
     /// Whether to stop reading while the log cannot be written. Otherwise metrics are delivered on, and offsets of
-    /// records with new exemplars are not committed for the time being. Default: `false`.
+    /// records with new exemplars are not committed for the time being. With several receivers, only the exemplars' group
+    /// stops: the others have no exemplars to lose. Default: `false`.
     pub required: bool,
     /// How long offsets wait for a log that cannot be written. Then they are committed all the same, and a crash loses
     /// the exemplars that are in memory only. Too short gives them up early, long makes a restart re-read a lot; `0s`
@@ -268,16 +270,6 @@ pub enum Auth {
     },
     /// `Authorization: Bearer`.
     Bearer(SecretSource),
-}
-
-impl Config {
-    /// The consumer group of receiver `index`: the first keeps `kafka.group_id`, so that adding a second loses
-    /// nothing. `None` if there is no such receiver.
-    pub fn group_id(&self, index: usize) -> Option<String> {
-        let receiver = self.remote_write.get(index)?;
-        let group = &self.kafka.group_id;
-        Some(if index == 0 { group.clone() } else { format!("{group}-{}", receiver.name) })
-    }
 }
 
 impl RemoteWrite {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Attempt, Client, Verdict};
 use super::failing::Failing;
-use super::{Batch, Limiter, Permit};
+use super::{Backoff, Batch, Capacity, Limiter, Permit};
 use crate::dead_letter::DeadLetters;
 use crate::kafka::{Offsets, TopicPartition};
 use crate::metrics::{Code, PipelineMetrics, ReasonLabel};
@@ -29,6 +29,10 @@ pub struct Receiver {
     pub client: Client,
     /// How many requests may be in flight.
     pub limiter: Limiter,
+    /// How much a batch may hold.
+    pub capacity: Capacity,
+    /// How long a batch that is not full waits for more.
+    pub linger: Duration,
     /// How long one batch may get server errors before the records at fault are looked for.
     pub isolate_after: Duration,
     /// Where records go that cannot be delivered.
@@ -63,6 +67,37 @@ impl Receiver {
     /// The receiver accepts requests.
     pub fn accepting(&self) {
         self.status.recover(&self.component());
+    }
+
+    /// Asks, before there is data, whether it takes anything at all; again and again, until it does. That takes no permit:
+    /// there is one such request, and nothing in it.
+    pub async fn ask_canary(self: Arc<Self>, stop: CancellationToken) {
+        let mut backoff = Backoff::new();
+        loop {
+            let attempt = tokio::select! {
+                () = stop.cancelled() => return,
+                attempt = self.client.canary() => attempt,
+            };
+            let after = match attempt.verdict {
+                Verdict::Delivered => {
+                    self.accepting();
+                    tracing::info!(receiver = self.name, url = %self.client.url(), "receiver is there");
+                    return;
+                }
+                Verdict::Retry { cause, after, .. } => {
+                    self.waiting(&cause);
+                    after
+                }
+                verdict => {
+                    self.misconfigured(&verdict.to_string());
+                    None
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(backoff.next(after)) => {}
+            }
+        }
     }
 
     /// One attempt, counted.

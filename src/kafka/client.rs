@@ -1,17 +1,19 @@
 //! What librdkafka is told, and the questions that are asked of a cluster beside the consumer's work.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
+use super::consumer::list_at;
 use super::trouble::Trouble;
-use super::{TopicPartition, reset};
+use super::{Positions, TopicPartition, WITHOUT_EXEMPLARS, reset};
 use crate::config;
 
 /// librdkafka's version and what was built into it, for `--version`.
@@ -50,13 +52,13 @@ const UNKNOWN_PARTITIONS: usize = 64;
 /// The properties for the consumer of a group.
 ///
 /// librdkafka's queues get a quarter of `limits.max_buffered_bytes`, because they count values only: small records take
-/// more than twice that. Every receiver has a consumer, and every partition a queue of its own: each gets that quarter
-/// divided by the receivers and by `partitions`, how many there are to be read by the whole group.
-pub fn consumer_config(config: &config::Config, group_id: &str, partitions: usize) -> ClientConfig {
+/// more than twice that. Every group has a consumer, and every partition a queue of its own: each gets that quarter
+/// divided by the `groups` and by `partitions`, how many there are to be read by the whole group.
+pub fn consumer_config(config: &config::Config, group_id: &str, groups: usize, partitions: usize) -> ClientConfig {
     let queues = config.limits.max_buffered_bytes.as_usize() / 4 / 1024;
     // Topics that are not there yet may come with any number of partitions.
     let partitions = if partitions == 0 { UNKNOWN_PARTITIONS } else { partitions };
-    let queue = (queues / config.remote_write.len() / partitions).clamp(LEAST_QUEUE_KBYTES, MOST_QUEUE_KBYTES);
+    let queue = (queues / groups / partitions).clamp(LEAST_QUEUE_KBYTES, MOST_QUEUE_KBYTES);
 
     let mut client = ClientConfig::new();
     client
@@ -200,11 +202,22 @@ impl Observer {
     ///
     /// # Errors
     /// If the brokers do not answer, or refuse.
-    pub fn committed(&self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, i64>, Trouble> {
+    pub fn committed(&self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, Committed>, Trouble> {
         let committed = self.client.committed_offsets(list(partitions, Offset::Invalid), ANSWER);
         let answer = self.answered(committed);
         let of_group = take(&self.client.context().group);
-        answer.map(|committed| offsets(&committed)).map_err(|trouble| of_group.unwrap_or(trouble))
+        answer.map(|committed| offsets(&committed, as_committed)).map_err(|trouble| of_group.unwrap_or(trouble))
+    }
+
+    /// Commits for the group, without being a member: where it is to begin.
+    ///
+    /// # Errors
+    /// If the brokers do not answer, or refuse: also because the group has members.
+    pub fn commit(&self, positions: &Positions) -> Result<(), Trouble> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.answered(self.client.commit(&list_at(positions, ""), CommitMode::Sync))
     }
 
     fn list_offsets(
@@ -220,7 +233,7 @@ impl Observer {
         let offsets = match answer {
             // Of none of them a leader is known.
             Err(trouble) if trouble.code() == Some(RDKafkaErrorCode::UnknownPartition) => HashMap::new(),
-            answer => offsets(&answer?),
+            answer => offsets(&answer?, |_, offset| offset),
         };
         if offsets.len() < partitions.len() {
             // librdkafka looks for leaders of what it reads, but for those that are missing here only when told to.
@@ -238,12 +251,32 @@ fn list(partitions: &[TopicPartition], offset: Offset) -> TopicPartitionList {
     list
 }
 
-fn offsets(list: &TopicPartitionList) -> HashMap<TopicPartition, i64> {
+/// What a group has committed for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset of the next record to read.
+    pub position: i64,
+    /// Whether it was committed with [`WITHOUT_EXEMPLARS`].
+    pub without_exemplars: bool,
+}
+
+fn as_committed(element: &TopicPartitionListElem<'_>, position: i64) -> Committed {
+    // rdkafka 0.39 panics on a note that is not UTF-8: not one of ours.
+    let is_ours = || element.metadata() == WITHOUT_EXEMPLARS;
+    let without_exemplars = catch_unwind(AssertUnwindSafe(is_ours)).unwrap_or(false);
+    Committed { position, without_exemplars }
+}
+
+fn offsets<T>(
+    list: &TopicPartitionList,
+    with: impl Fn(&TopicPartitionListElem<'_>, i64) -> T,
+) -> HashMap<TopicPartition, T> {
     let answered = list.elements().into_iter().filter(|element| element.error().is_ok());
     answered
         .filter_map(|element| match element.offset() {
             Offset::Offset(offset) => {
-                Some((TopicPartition { topic: element.topic().into(), partition: element.partition() }, offset))
+                let partition = TopicPartition { topic: element.topic().into(), partition: element.partition() };
+                Some((partition, with(&element, offset)))
             }
             _ => None,
         })

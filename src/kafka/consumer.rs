@@ -82,13 +82,14 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Starts the thread and joins the group.
+    /// Starts the thread and joins the group. What is committed carries `note`.
     ///
     /// # Errors
     /// If librdkafka refuses a property or the subscription, or no thread can be had.
     pub fn start(
         config: &ClientConfig,
         topics: &[String],
+        note: &'static str,
     ) -> Result<(Self, tokio_mpsc::UnboundedReceiver<Event>), KafkaError> {
         let (events, received) = tokio_mpsc::unbounded_channel();
         let context = Context {
@@ -103,6 +104,7 @@ impl Consumer {
         let (commands, orders) = mpsc::channel();
         let poll_loop = PollLoop {
             consumer: Arc::new(consumer),
+            note,
             orders,
             events,
             revoked: Vec::new(),
@@ -279,11 +281,14 @@ fn list_of<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Topi
     list
 }
 
-fn list_at(positions: &Positions) -> TopicPartitionList {
+pub(super) fn list_at(positions: &Positions, note: &str) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (TopicPartition { topic, partition }, position) in positions {
-        let added = list.add_partition_offset(topic, *partition, Offset::Offset(*position));
-        added.expect("a position is an offset that Kafka gave");
+        let mut added = list.add_partition(topic, *partition);
+        added.set_offset(Offset::Offset(*position)).expect("a position is an offset that Kafka gave");
+        if !note.is_empty() {
+            added.set_metadata(note);
+        }
     }
     list
 }
@@ -304,6 +309,8 @@ fn unassign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Kafk
 
 struct PollLoop {
     consumer: Arc<BaseConsumer<Context>>,
+    /// On all that is committed.
+    note: &'static str,
     orders: mpsc::Receiver<Command>,
     events: tokio_mpsc::UnboundedSender<Event>,
     /// Partitions that the group waits for us to give back.
@@ -417,7 +424,7 @@ impl PollLoop {
         match self.consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => {
                 self.consumer.incremental_unassign(&list_of(seeks.iter().map(|(partition, _)| partition)))?;
-                self.consumer.incremental_assign(&list_at(&seeks))
+                self.consumer.incremental_assign(&list_at(&seeks, ""))
             }
             RebalanceProtocol::Eager | RebalanceProtocol::None => {
                 // All are assigned anew: at what has been read of them, or, as long as that is nothing, where they were told
@@ -440,7 +447,7 @@ impl PollLoop {
         if positions.is_empty() {
             return;
         }
-        let list = list_at(positions);
+        let list = list_at(positions, self.note);
         self.consumer.context().commits.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = commit_async(&self.consumer, &list) {
             self.consumer.context().commits.fetch_sub(1, Ordering::Relaxed);

@@ -30,5 +30,8 @@ impl std::fmt::Display for TopicPartition {
     }
 }
 
+/// The note on what a group commits that delivers records without taking their exemplars: another group does.
+pub const WITHOUT_EXEMPLARS: &str = "without exemplars";
+
 /// Positions to commit: for each partition the offset of the next record to read.
 pub type Positions = Vec<(TopicPartition, i64)>;

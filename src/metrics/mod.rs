@@ -19,6 +19,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
+use crate::config::Group;
 use crate::exemplars::store::{Capacity, Store};
 use crate::kafka::TopicPartition;
 
@@ -164,15 +165,17 @@ impl Metrics {
         Self { registry: Mutex::new(registry), process, exemplars: OnceLock::new(), buffered_bytes, dead_letters }
     }
 
-    /// The metrics of one receiver's pipeline, labelled with its name.
-    pub fn pipeline(&self, receiver: &str) -> PipelineMetrics {
+    /// The metrics of one group's pipeline, labelled with its name; those of deliveries only if it delivers.
+    pub fn pipeline(&self, group: &Group) -> PipelineMetrics {
         let metrics = PipelineMetrics::default();
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.register(
-            registry
-                .sub_registry_with_prefix("exemplar_bridge")
-                .sub_registry_with_label(("receiver".into(), receiver.to_owned().into())),
-        );
+        let registry = registry
+            .sub_registry_with_prefix("exemplar_bridge")
+            .sub_registry_with_label(("receiver".into(), group.name.clone().into()));
+        metrics.register_kafka(registry);
+        if group.receiver.is_some() {
+            metrics.register_delivery(registry);
+        }
         metrics
     }
 
@@ -212,6 +215,8 @@ pub struct PipelineMetrics {
     pub record_bytes: Counter,
     /// Records without a value, which are acknowledged as they are.
     pub tombstones: Counter,
+    /// Records that cannot be decoded.
+    pub undecodable: Counter,
     /// Samples that the receiver has acknowledged.
     pub samples: Counter,
     /// Native histograms that the receiver has acknowledged.
@@ -281,15 +286,7 @@ impl CommitAge {
 }
 
 impl PipelineMetrics {
-    fn register(&self, registry: &mut Registry) {
-        registry.register("kafka_records", "Records read from Kafka", self.records.clone());
-        registry.register_with_unit(
-            "kafka_record",
-            "Bytes of the values of records read from Kafka",
-            Unit::Bytes,
-            self.record_bytes.clone(),
-        );
-        registry.register("kafka_tombstones", "Records without a value", self.tombstones.clone());
+    fn register_delivery(&self, registry: &mut Registry) {
         registry.register("remote_storage_samples", "Samples that the receiver has acknowledged", self.samples.clone());
         registry.register(
             "remote_storage_histograms",
@@ -334,6 +331,18 @@ impl PipelineMetrics {
             "How many requests may be in flight, which follows what the receiver answers",
             self.in_flight_limit.clone(),
         );
+    }
+
+    fn register_kafka(&self, registry: &mut Registry) {
+        registry.register("kafka_records", "Records read from Kafka", self.records.clone());
+        registry.register_with_unit(
+            "kafka_record",
+            "Bytes of the values of records read from Kafka",
+            Unit::Bytes,
+            self.record_bytes.clone(),
+        );
+        registry.register("kafka_tombstones", "Records without a value", self.tombstones.clone());
+        registry.register("kafka_undecodable_records", "Records that cannot be decoded", self.undecodable.clone());
         registry.register("kafka_partitions", "Partitions assigned to this instance", self.partitions.clone());
         registry.register(
             "kafka_partitions_paused",

@@ -51,7 +51,8 @@ impl Pipeline {
     /// than `patience`, that is what needs no more of it than the last sync has answered.
     pub(super) fn synced(&self, uncommitted: Vec<Uncommitted>, patience: Duration) -> Syncing {
         let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
-        let dead_letters = self.shared.dead_letters.clone();
+        // Only those that deliver have put anything there.
+        let dead_letters = self.group.receiver.as_ref().map(|receiver| receiver.dead_letters.clone());
         Box::pin(async move {
             let logged = match exemplars {
                 Some(exemplars) => {
@@ -62,7 +63,10 @@ impl Pipeline {
             };
             // After the log and before the spool: a dead letter is in the spool before its offset is settled.
             let positions = uncommitted.into_iter().filter_map(|lane| lane.position(logged)).collect();
-            dead_letters.sync().await.map(|()| positions)
+            if let Some(dead_letters) = dead_letters {
+                dead_letters.sync().await?;
+            }
+            Ok(positions)
         })
     }
 

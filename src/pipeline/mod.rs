@@ -1,10 +1,11 @@
-//! One receiver's pipeline: its consumer, a lane for each assigned partition, and what is committed.
+//! One consumer group's pipeline: its consumer, a lane for each assigned partition, and what is committed.
 //!
 //! Offsets are committed in this order: fsync the log of exemplars; snapshot the watermarks up to what it holds; fsync what
 //! keeps records that were not delivered; commit the snapshot, for partitions still owned. A commit that fails is repeated
 //! with the next.
 
 mod commit;
+mod hand_over;
 mod observe;
 mod reset;
 
@@ -21,16 +22,18 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use self::commit::Syncing;
+pub use self::hand_over::HandOver;
 use self::observe::{LAG_INTERVAL, Observation};
 pub use self::reset::REASONS as RESET_REASONS;
-use crate::config::Config;
+use crate::budget::Budget;
+use crate::config::{self, Config};
 use crate::dead_letter::DeadLetters;
-use crate::delivery::{Backoff, Capacity, Client, ClientError, Delivery, Limiter, Receiver, Verdict};
+use crate::delivery::{Capacity, Client, ClientError, Limiter, Receiver};
 use crate::exemplars::Exemplars;
 use crate::kafka::client::{Observer, consumer_config};
 use crate::kafka::trouble::Trouble;
-use crate::kafka::{Command, Consumer, Event, Offsets, Positions, Source, TopicPartition};
-use crate::lane::{Bounds, Budget, Lane};
+use crate::kafka::{Command, Consumer, Event, Offsets, Positions, Source, TopicPartition, WITHOUT_EXEMPLARS};
+use crate::lane::{Group, Lane};
 use crate::metrics::{PartitionLabels, PipelineMetrics, ReasonLabel};
 use crate::record::Limits;
 use crate::status::{Severity, Status};
@@ -48,6 +51,8 @@ pub struct Shared {
     pub dead_letters: DeadLetters,
     /// Where exemplars go.
     pub exemplars: Exemplars,
+    /// How the exemplars pass from one group to another.
+    pub hand_over: HandOver,
 }
 
 /// Why a pipeline ends before it is told to.
@@ -72,12 +77,10 @@ pub struct Pipeline {
     shared: Shared,
     name: String,
     group_id: String,
-    receiver: Arc<Receiver>,
-    /// The first receiver's pipeline takes the exemplars: every group reads the same records.
+    group: Arc<Group>,
+    /// One pipeline takes the exemplars: every group reads the same records.
     takes_exemplars: bool,
     metrics: Arc<PipelineMetrics>,
-    bounds: Bounds,
-    budget: Arc<Budget>,
     lanes: HashMap<TopicPartition, Running>,
     tasks: JoinSet<()>,
     leaving: Option<Leaving>,
@@ -122,42 +125,48 @@ struct Leaving {
 }
 
 impl Pipeline {
-    /// Sets up receiver number `index` of the configuration. From here on it is reported as not ready, until it has
-    /// joined its group.
+    /// Sets up the pipeline of one of the configuration's groups. From here on it is reported as not ready, until it has
+    /// joined.
     ///
     /// # Errors
-    /// If its client cannot be made.
+    /// If its receiver's client cannot be made.
     ///
     /// # Panics
     /// If there is no such receiver.
-    pub fn new(shared: Shared, index: usize, metrics: PipelineMetrics) -> Result<Self, PipelineError> {
+    pub fn new(shared: Shared, group: config::Group, metrics: PipelineMetrics) -> Result<Self, PipelineError> {
         let config = Arc::clone(&shared.config);
-        let remote = &config.remote_write[index];
         let metrics = Arc::new(metrics);
-        let receiver = Arc::new(Receiver {
-            name: remote.name.clone(),
-            client: Client::new(remote)?,
-            limiter: Limiter::new(remote.max_in_flight, metrics.in_flight_limit.clone()),
-            isolate_after: remote.isolate_after.get(),
-            dead_letters: shared.dead_letters.clone(),
-            status: shared.status.clone(),
-            metrics: Arc::clone(&metrics),
-        });
-        // The other half is for librdkafka's queues. A share for each receiver, so that none holds up another.
-        let budget = config.limits.max_buffered_bytes.as_usize() / 2 / config.remote_write.len();
-        let bounds = Bounds {
-            capacity: Capacity { bytes: remote.max_batch_bytes.as_usize(), samples: remote.max_batch_samples },
-            linger: remote.linger.get(),
-            limits: Limits { format: config.kafka.format, max_record_bytes: config.limits.max_record_bytes.as_usize() },
+        let receiver = |index: usize| -> Result<_, ClientError> {
+            let remote = &config.remote_write[index];
+            Ok(Arc::new(Receiver {
+                name: remote.name.clone(),
+                client: Client::new(remote)?,
+                limiter: Limiter::new(remote.max_in_flight, metrics.in_flight_limit.clone()),
+                capacity: Capacity { bytes: remote.max_batch_bytes.as_usize(), samples: remote.max_batch_samples },
+                linger: remote.linger.get(),
+                isolate_after: remote.isolate_after.get(),
+                dead_letters: shared.dead_letters.clone(),
+                status: shared.status.clone(),
+                metrics: Arc::clone(&metrics),
+            }))
         };
+        let receiver = group.receiver.map(receiver).transpose()?;
+        let limits = &config.limits;
+        // The other half is for librdkafka's queues. A share for each group, so that none holds up another.
+        let budget = limits.max_buffered_bytes.as_usize() / 2 / config.groups().len();
         let pipeline = Self {
-            name: remote.name.clone(),
-            group_id: config.group_id(index).expect("the receiver is there"),
-            receiver,
-            takes_exemplars: index == 0,
+            group: Arc::new(Group {
+                name: group.name.clone(),
+                status: shared.status.clone(),
+                metrics: Arc::clone(&metrics),
+                limits: Limits { format: config.kafka.format, max_record_bytes: limits.max_record_bytes.as_usize() },
+                budget: Arc::new(Budget::new(budget, shared.buffered_bytes.clone())),
+                receiver,
+            }),
+            name: group.name,
+            group_id: group.id,
+            takes_exemplars: group.takes_exemplars,
             metrics,
-            bounds,
-            budget: Arc::new(Budget::new(budget, shared.buffered_bytes.clone())),
             lanes: HashMap::new(),
             tasks: JoinSet::new(),
             leaving: None,
@@ -177,14 +186,23 @@ impl Pipeline {
     /// # Errors
     /// If librdkafka gives up or a lane panics. What is settled is committed all the same, if it still can be.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), PipelineError> {
-        tokio::spawn(ask_canary(Arc::clone(&self.receiver), stop.clone()));
+        if let Some(receiver) = &self.group.receiver {
+            tokio::spawn(Arc::clone(receiver).ask_canary(stop.clone()));
+        }
         let observer = Observer::new(&self.shared.config, &self.group_id)?;
         let Some((observer, partitions)) = self.first_look(observer, &stop).await else {
             return Ok(());
         };
+        let Some(observer) = self.hand_over(observer, partitions.clone(), &stop).await else {
+            return Ok(());
+        };
 
-        let config = consumer_config(&self.shared.config, &self.group_id, partitions);
-        let (consumer, mut events) = Consumer::start(&config, &self.shared.config.kafka.topics)?;
+        // Beside one receiver's group there is another while that is behind.
+        let alone = self.takes_exemplars && self.group.receiver.is_some();
+        let groups = if alone { 1 } else { self.shared.config.groups().len().max(2) };
+        let config = consumer_config(&self.shared.config, &self.group_id, groups, partitions.len());
+        let note = if self.takes_exemplars { "" } else { WITHOUT_EXEMPLARS };
+        let (consumer, mut events) = Consumer::start(&config, &self.shared.config.kafka.topics, note)?;
         let ended = self.conduct(&consumer, &mut events, observer, &stop).await;
         // What is assigned from now on is dropped where it was made, on the poll thread.
         drop(events);
@@ -329,17 +347,9 @@ impl Pipeline {
         let partition = source.partition.clone();
         let stop = CancellationToken::new();
         let offsets = Arc::new(Mutex::new(Offsets::default()));
-        let receiver = Arc::clone(&self.receiver);
-        let delivery = Delivery::new(
-            Arc::clone(&receiver),
-            partition.clone(),
-            self.bounds.limits,
-            Arc::clone(&offsets),
-            stop.clone(),
-        );
         let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
-        let lane = Lane::new(source, receiver, self.bounds, Arc::clone(&self.budget), exemplars, stop.clone());
-        let abort = self.tasks.spawn(lane.run(delivery));
+        let lane = Lane::new(source, Arc::clone(&self.group), exemplars, stop.clone());
+        let abort = self.tasks.spawn(lane.run(Arc::clone(&offsets)));
         self.lanes.insert(partition, Running { stop, abort, offsets, committed: None, no_offset: false, told: None });
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
@@ -433,37 +443,6 @@ impl Pipeline {
         let joined = tokio::task::spawn_blocking(|| consumer.join()).await;
         joined.expect("joining does not panic");
         tracing::info!(group = self.group_id, "left the group");
-    }
-}
-
-/// Asks a receiver, before there is data, whether it takes anything at all; again and again, until it does. That takes no
-/// permit: there is one such request, and nothing in it.
-async fn ask_canary(receiver: Arc<Receiver>, stop: CancellationToken) {
-    let mut backoff = Backoff::new();
-    loop {
-        let attempt = tokio::select! {
-            () = stop.cancelled() => return,
-            attempt = receiver.client.canary() => attempt,
-        };
-        let after = match attempt.verdict {
-            Verdict::Delivered => {
-                receiver.accepting();
-                tracing::info!(receiver = receiver.name, url = %receiver.client.url(), "receiver is there");
-                return;
-            }
-            Verdict::Retry { cause, after, .. } => {
-                receiver.waiting(&cause);
-                after
-            }
-            verdict => {
-                receiver.misconfigured(&verdict.to_string());
-                None
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(backoff.next(after)) => {}
-        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a second client sees of the brokers: whether they are there, how long the partitions are, and so the lag.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Pipeline, Running};
-use crate::kafka::client::Observer;
+use crate::kafka::client::{Committed, Observer};
 use crate::kafka::trouble::{READABLE, Trouble};
 use crate::kafka::{Consumer, TopicPartition};
 use crate::metrics::PartitionLabels;
@@ -14,6 +15,9 @@ use crate::status::Severity;
 
 /// How often the ends of the partitions are asked for, and so how old the lag may be.
 pub(super) const LAG_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long to wait after a question that was not answered. Most have waited for longer themselves.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) type Observation = tokio::task::JoinHandle<(Observer, Result<Observed, Trouble>)>;
 
@@ -23,7 +27,7 @@ pub(super) struct Observed {
     /// Of partitions that have no offset to go on at.
     beginnings: HashMap<TopicPartition, i64>,
     /// Of partitions of which nothing has been settled yet.
-    committed: HashMap<TopicPartition, i64>,
+    committed: HashMap<TopicPartition, Committed>,
     /// Whether there is anything to read at all, if that was asked.
     topics_exist: Option<bool>,
 }
@@ -55,30 +59,47 @@ impl Pipeline {
         }
     }
 
-    /// Asks how many partitions there are, as often as it takes; `None` if told to stop before anybody answers.
+    /// Asks which partitions there are; `None` if told to stop before anybody answers.
     pub(super) async fn first_look(
+        &self,
+        observer: Observer,
+        stop: &CancellationToken,
+    ) -> Option<(Observer, Vec<TopicPartition>)> {
+        let topics = self.shared.config.kafka.topics.clone();
+        let (observer, partitions) = self.ask(observer, stop, move |observer| observer.partitions(&topics)).await?;
+        self.report_topics(!partitions.is_empty());
+        Some((observer, partitions))
+    }
+
+    /// Asks something before the group is joined, as often as it takes; `None` if told to stop before it is answered.
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         mut observer: Observer,
         stop: &CancellationToken,
-    ) -> Option<(Observer, usize)> {
+        question: impl Fn(&Observer) -> Result<T, Trouble> + Send + Sync + 'static,
+    ) -> Option<(Observer, T)> {
+        let question = Arc::new(question);
         loop {
-            let topics = self.shared.config.kafka.topics.clone();
-            let look = tokio::task::spawn_blocking(move || {
-                let partitions = observer.partitions(&topics);
-                (observer, partitions)
+            let asked = Arc::clone(&question);
+            let asking = tokio::task::spawn_blocking(move || {
+                let answer = asked(&observer);
+                (observer, answer)
             });
-            let (returned, partitions) = tokio::select! {
+            let (returned, answer) = tokio::select! {
                 () = stop.cancelled() => return None,
-                look = look => look.expect("asking does not panic"),
+                asking = asking => asking.expect("asking does not panic"),
             };
             observer = returned;
-            match partitions {
-                Ok(partitions) => {
+            match answer {
+                Ok(answer) => {
                     self.shared.status.recover(&self.broker_component());
-                    self.report_topics(!partitions.is_empty());
-                    return Some((observer, partitions.len()));
+                    return Some((observer, answer));
                 }
                 Err(trouble) => self.report_brokers(&trouble),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(ASK_AGAIN) => {}
             }
         }
     }
@@ -119,7 +140,7 @@ impl Pipeline {
         self.ends.extend(observed.ends);
         for (partition, committed) in observed.committed {
             if let Some(lane) = self.lanes.get_mut(&partition) {
-                lane.committed.get_or_insert(committed);
+                lane.committed.get_or_insert(committed.position);
             }
         }
         self.reset_offsets(&observed.beginnings, consumer);

@@ -16,6 +16,7 @@ mod docs;
 mod exemplars;
 mod garbage;
 mod generated;
+mod hand_over;
 mod in_flight;
 mod in_process;
 mod json_query;
@@ -32,6 +33,7 @@ mod prometheus;
 mod queries;
 mod questions;
 mod rebalance;
+mod receivers;
 mod refused;
 mod requests;
 mod ring_memory;
@@ -75,7 +77,13 @@ async fn started(bridge: BridgeBuilder) -> Bridge {
 
 /// Waits until everything on a topic is committed by the group of its name.
 async fn all_committed(kafka: &Kafka, topic: &str, bridge: &Bridge) {
-    eventually("everything on the topic is committed", LONG, async || match kafka.lag(topic, topic).await {
+    committed_by(kafka, topic, topic, bridge).await;
+}
+
+/// Waits until everything on a topic is committed by a group.
+async fn committed_by(kafka: &Kafka, group: &str, topic: &str, bridge: &Bridge) {
+    let what = format!("everything on the topic is committed by {group}");
+    eventually(&what, LONG, async || match kafka.lag(group, topic).await {
         0 => Ok(()),
         lag => Err(format!("the lag is {lag}; the bridge says:\n{}", bridge.log())),
     })

@@ -65,6 +65,11 @@ impl Exemplified {
         numbers.map(record).collect()
     }
 
+    /// How many records have been taken so far.
+    pub fn taken(&self) -> i64 {
+        self.next
+    }
+
     /// All exemplars of the records taken so far.
     pub fn held(&self) -> Held {
         self.held_of(0..self.next)

@@ -6,7 +6,9 @@ use testkit::{Bridge, Kafka, Operation, Producer, Receiver, Resource, eventually
 use tokio::sync::OnceCell;
 
 use crate::authority::Authority;
-use crate::{BINARY, LONG, Numbered, all_committed, bridge, started};
+use crate::numbered_exemplars::{Exemplified, answered, difference};
+use crate::receivers::list;
+use crate::{BINARY, LONG, Numbered, all_committed, bridge, committed_by, started};
 
 const USER: &str = "bridge";
 const PASSWORD: &str = "open sesame";
@@ -172,4 +174,35 @@ async fn rights_that_are_missing_are_told_and_need_no_restart() {
     all_committed(&secured.kafka, &topic, &bridge).await;
     eventually("it is ready", LONG, async || bridge.ready().await.0.is_success()).await;
     assert_eq!(receiver.samples(), records.samples());
+}
+
+/// Whoever may not use the exemplars' group misses its exemplars, but no sample; once the right is given, they are read from
+/// the beginning, however far the first receiver has got.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_the_exemplars_group_misses_holds_up_no_receiver() {
+    let secured = Secured::shared().await;
+    let topic = unique("secured");
+    secured.kafka.create_topic(&topic, 2, &[]).await;
+    let mut records = Exemplified::over(2);
+    Producer::new(secured.kafka.bootstrap()).produce(&topic, records.take(100)).await;
+    let (of_second, of_exemplars) = (format!("{topic}-b"), format!("{topic}-exemplars"));
+    secured.allow(&topic);
+    secured.kafka.allow(USER, Operation::Read, Resource::Group, &of_second);
+    let receivers = [Receiver::start().await, Receiver::start().await];
+    let list = list(&receivers.each_ref().map(Receiver::url));
+    let bridge = started(bridge(&secured.kafka, &topic).config(list).config(secured.config())).await;
+    for group in [&topic, &of_second] {
+        committed_by(&secured.kafka, group, &topic, &bridge).await;
+    }
+    assert!(receivers.iter().all(|receiver| receiver.samples() == records.samples()));
+    not_ready(&bridge, "kafka/exemplars/group", &[&of_exemplars, "READ on the group"]).await;
+    let checked = check(&bridge).await;
+    assert_eq!(checked.lines().count(), 1, "{checked}");
+    assert!(checked.contains(&format!("group {of_exemplars}: its offsets may not be read")), "{checked}");
+
+    secured.kafka.allow(USER, Operation::Read, Resource::Group, &of_exemplars);
+    committed_by(&secured.kafka, &of_exemplars, &topic, &bridge).await;
+    eventually("it is ready", LONG, async || bridge.ready().await.0.is_success()).await;
+    let held = answered(&bridge).await.expect("nothing is replayed");
+    assert_eq!(difference(&held, &records.held()), Ok(()));
 }

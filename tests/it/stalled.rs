@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use exemplar_bridge::config::{Config, Duration};
 use exemplar_bridge::dead_letter::DeadLetters;
-use exemplar_bridge::pipeline::{Pipeline, Shared};
+use exemplar_bridge::pipeline::{HandOver, Pipeline, Shared};
 use serde_json::json;
 use testkit::traffic::{Encoding, encode_request, numbered};
 use testkit::{Kafka, PATIENCE, Producer, Receiver, Record, eventually, unique};
@@ -83,8 +83,11 @@ impl Stalled {
             status: kept.status.clone(),
             dead_letters: dead_letters.expect("the directory is ours"),
             exemplars: kept.exemplars.clone(),
+            hand_over: HandOver::default(),
         };
-        let pipeline = Pipeline::new(shared, 0, kept.metrics.pipeline("default")).expect("it can be set up");
+        let group = shared.config.groups().remove(0);
+        let metrics = kept.metrics.pipeline(&group);
+        let pipeline = Pipeline::new(shared, group, metrics).expect("it can be set up");
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let stop = stop.clone();

@@ -6,6 +6,7 @@ mod receiver;
 use tracing_subscriber::EnvFilter;
 
 use super::capacity::Capacity;
+use super::groups::EXEMPLARS;
 use super::path::Path;
 use super::problem::{Finding, nearest};
 use super::types::{Config, Exemplars, Limits};
@@ -28,6 +29,10 @@ pub(super) fn check(config: &Config, listed: bool, files: bool) -> Vec<Finding> 
         if same {
             let what = format!("{:?} is the name of another receiver too", receiver.name);
             check.add(place.key("name"), what, "give each receiver a name of its own");
+        }
+        if config.remote_write.len() > 1 && receiver.name == EXEMPLARS {
+            let what = format!("{EXEMPLARS:?} is what the exemplars' own consumer group is called");
+            check.add(place.key("name"), what, "give the receiver another name");
         }
         if files {
             check.files(receiver, &place);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::MetadataPartition;
@@ -88,6 +88,23 @@ impl Kafka {
             if let Offset::Offset(offset) = offset { Some(offset) } else { None }
         };
         committed.elements().iter().map(|element| offset(element.offset())).collect()
+    }
+
+    /// Commits offsets for a group without members, partition by partition, as its operator does.
+    pub async fn commit(&self, group: &str, topic: &str, offsets: &[i64]) {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in (0..).zip(offsets) {
+            list.add_partition_offset(topic, partition, Offset::Offset(*offset)).expect("it is an offset");
+        }
+        let commit = move |client: &BaseConsumer| client.commit(&list, CommitMode::Sync);
+        let committed = self.client(group).ask(commit).await;
+        committed.unwrap_or_else(|error| panic!("commit for {group}: {error}"));
+    }
+
+    /// Deletes a group without members, with all that it has committed.
+    pub async fn delete_group(&self, group: &str) {
+        let results = self.admin().delete_groups(&[group], &admin_options()).await;
+        check(&format!("delete group {group}"), results);
     }
 
     /// How far a group is behind the ends of a topic's partitions; a partition without a commit counts from offset 0.

@@ -1,0 +1,137 @@
+//! Exemplars pass from the first receiver's group to one of their own when a second receiver is added, and back when it is
+//! taken away. Between the two starts neither group may lose or skip what the other has not taken.
+//!
+//! How far the first group has committed does not tell how far it has taken exemplars: beside an exemplars' group it takes
+//! none. So it notes that with what it commits then ([`WITHOUT_EXEMPLARS`](crate::kafka::WITHOUT_EXEMPLARS)).
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+use tokio_util::sync::CancellationToken;
+
+use super::Pipeline;
+use crate::config::Config;
+use crate::kafka::client::Observer;
+use crate::kafka::trouble::{Kind, Trouble};
+use crate::kafka::{Positions, TopicPartition};
+
+/// What the pipelines of the first receiver and of the exemplars tell each other.
+#[derive(Clone, Default)]
+pub struct HandOver {
+    /// The exemplars' group stands where it is to begin.
+    begun: CancellationToken,
+    /// There is one receiver, but its group has left that of the exemplars behind.
+    left_behind: CancellationToken,
+}
+
+impl HandOver {
+    /// Done if exemplars are to be read by their own group though there is one receiver.
+    pub async fn left_behind(&self) {
+        self.left_behind.cancelled().await;
+    }
+}
+
+impl Pipeline {
+    /// Decides, before the group is joined, who takes exemplars and from where on; `None` if told to stop meanwhile.
+    pub(super) async fn hand_over(
+        &mut self,
+        observer: Observer,
+        partitions: Vec<TopicPartition>,
+        stop: &CancellationToken,
+    ) -> Option<Observer> {
+        let (config, hand_over) = (self.shared.config.clone(), self.shared.hand_over.clone());
+        if self.group.receiver.is_none() {
+            let begin = move |exemplars: &Observer| unless_barred(begin(exemplars, &config, &partitions));
+            let (observer, begun) = self.ask(observer, stop, begin).await?;
+            if let Some(begun) = begun.filter(|begun| *begun > 0) {
+                tracing::info!(group = self.group_id, partitions = begun, "beginning where the first group stands");
+            }
+            hand_over.begun.cancel();
+            return Some(observer);
+        }
+        if self.group_id != config.kafka.group_id {
+            return Some(observer);
+        }
+        let mut observer = observer;
+        if self.takes_exemplars {
+            let group = config.exemplars_group().id;
+            let left_behind = move |first: &Observer| unless_barred(left_behind(first, &config, &partitions));
+            let (returned, left_behind) = self.ask(observer, stop, left_behind).await?;
+            observer = returned;
+            if left_behind.is_none_or(|partitions| partitions == 0) {
+                return Some(observer);
+            }
+            tracing::warn!(
+                group,
+                partitions = left_behind,
+                "exemplars were taken by a group of their own, which has not read all that was delivered meanwhile; it \
+                 goes on taking them, until a start at which it has"
+            );
+            self.takes_exemplars = false;
+            hand_over.left_behind.cancel();
+        }
+        // What is committed from now on does not tell where the exemplars' group is to begin.
+        tokio::select! {
+            () = stop.cancelled() => None,
+            () = hand_over.begun.cancelled() => Some(observer),
+        }
+    }
+}
+
+/// Lets the exemplars' group begin, where it has committed nothing, up to where the first group has taken exemplars; in how
+/// many partitions. In all others it begins as `auto.offset.reset` says.
+fn begin(exemplars: &Observer, config: &Config, partitions: &[TopicPartition]) -> Result<usize, Trouble> {
+    if partitions.is_empty() {
+        return Ok(0);
+    }
+    let taken = exemplars.committed(partitions)?;
+    let new: Vec<_> = partitions.iter().filter(|partition| !taken.contains_key(partition)).cloned().collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let first = Observer::new(config, &config.kafka.group_id)?.committed(&new)?;
+    let stands = first.into_iter().filter(|(_, committed)| !committed.without_exemplars);
+    let positions: Positions = stands.map(|(partition, committed)| (partition, committed.position)).collect();
+    match exemplars.commit(&positions) {
+        Ok(()) => Ok(positions.len()),
+        // It has members: another instance, which has begun before.
+        Err(trouble) if has_members(&trouble) => Ok(0),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+fn has_members(trouble: &Trouble) -> bool {
+    let code = trouble.code();
+    matches!(
+        code,
+        Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress | Code::StaleMemberEpoch)
+    )
+}
+
+/// In how many partitions the first group has committed what the exemplars' group has not read.
+fn left_behind(first: &Observer, config: &Config, partitions: &[TopicPartition]) -> Result<usize, Trouble> {
+    if partitions.is_empty() {
+        return Ok(0);
+    }
+    let mut delivered = first.committed(partitions)?;
+    delivered.retain(|_, committed| committed.without_exemplars);
+    if delivered.is_empty() {
+        return Ok(0);
+    }
+    let partitions: Vec<_> = delivered.keys().cloned().collect();
+    let taken = Observer::new(config, &config.exemplars_group().id)?.committed(&partitions)?;
+    let is_behind =
+        |partition: &TopicPartition, position: i64| taken.get(partition).is_none_or(|taken| taken.position < position);
+    Ok(delivered.iter().filter(|(partition, delivered)| is_behind(partition, delivered.position)).count())
+}
+
+/// Whoever may not look at a group must do without: to be kept out of the exemplars' group holds up no receiver, and joining
+/// the group tells what is missing.
+fn unless_barred<T>(answer: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(trouble) if trouble.kind() == Kind::Authorization => {
+            tracing::warn!(%trouble, "where the exemplars' group is to begin cannot be looked up");
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
