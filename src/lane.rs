@@ -104,8 +104,10 @@ pub struct Lane {
     taking: Option<Taking>,
     /// When the first record joined the growing batch.
     begun: Option<Instant>,
-    /// A batch that a record did not fit into any more.
-    full: Option<Batch>,
+    /// A batch that cannot grow, and since when it waits for the request in flight.
+    full: Option<(Batch, Instant)>,
+    /// What reading and decoding has taken since a batch was last sent.
+    decoding: Duration,
     in_flight_bytes: usize,
     share: Share,
     /// Whether the queue was empty when it was last asked.
@@ -138,6 +140,11 @@ fn hand_over(taking: &mut Option<Taking>) -> u64 {
     taking.sequence
 }
 
+/// The batch that was growing, and when it was complete.
+fn finish(growing: &mut Builder, taking: &mut Option<Taking>) -> Option<(Batch, Instant)> {
+    growing.finish(hand_over(taking)).map(|batch| (batch, Instant::now()))
+}
+
 /// A record that cannot be decoded, on its way into the spool.
 struct Aside {
     letter: Letter,
@@ -166,6 +173,7 @@ impl Lane {
             taking: exemplars.map(|exemplars| Taking { exemplars, taken: Taken::default(), sequence: 0 }),
             begun: None,
             full: None,
+            decoding: Duration::ZERO,
             in_flight_bytes: 0,
             share: Share { budget, held: 0 },
             drained: false,
@@ -259,7 +267,7 @@ impl Lane {
 
     /// Reads a burst, until the queue is drained or there is no more room.
     async fn read(&mut self) {
-        let (mut records, mut bytes) = (0, 0);
+        let (mut records, mut bytes, started) = (0, 0, Instant::now());
         while records < BURST_RECORDS && bytes < BURST_BYTES && self.takes_more() {
             let message = match self.source.poll() {
                 Some(Ok(message)) => message,
@@ -294,7 +302,7 @@ impl Lane {
             match self.decoder.decode(&record) {
                 Ok(decoded) => {
                     if !self.growing.fits(&decoded, self.bounds.capacity) {
-                        self.full = self.growing.finish(hand_over(&mut self.taking));
+                        self.full = finish(&mut self.growing, &mut self.taking);
                         self.begun = None;
                     }
                     self.growing.push(&record, &decoded);
@@ -312,8 +320,14 @@ impl Lane {
             }
         }
         self.decoder.give_back();
+        let ended = Instant::now();
+        self.decoding += ended - started;
         if records > 0 && self.begun.is_none() && !self.growing.is_empty() {
-            self.begun = Some(Instant::now());
+            self.begun = Some(ended);
+        }
+        if self.full.is_none() && self.growing.is_full(self.bounds.capacity) {
+            self.full = finish(&mut self.growing, &mut self.taking);
+            self.begun = None;
         }
         self.receiver.metrics.records.inc_by(records as u64);
         self.receiver.metrics.record_bytes.inc_by(bytes as u64);
@@ -348,7 +362,7 @@ impl Lane {
     /// The next batch to send, if it is time. A batch that can still grow is not held back for that, but as long as
     /// there are records to read at once, reading them first makes fewer and larger requests.
     fn next_batch(&mut self) -> Option<Batch> {
-        let batch = match self.full.take() {
+        let (batch, since) = match self.full.take() {
             Some(full) => full,
             None => {
                 let waits_for_more = self.has_room() && (!self.drained || !self.has_lingered());
@@ -356,9 +370,12 @@ impl Lane {
                     return None;
                 }
                 self.begun = None;
-                self.growing.finish(hand_over(&mut self.taking))?
+                finish(&mut self.growing, &mut self.taking)?
             }
         };
+        let stages = &self.receiver.metrics.stages;
+        stages.decode.observe(std::mem::take(&mut self.decoding));
+        stages.queue.observe(since.elapsed());
         self.in_flight_bytes = batch.memory();
         Some(batch)
     }
@@ -385,7 +402,7 @@ impl Lane {
     }
 
     fn account(&mut self) {
-        let full = self.full.as_ref().map_or(0, Batch::memory);
+        let full = self.full.as_ref().map_or(0, |(batch, _)| batch.memory());
         let taken = self.taking.as_ref().map_or(0, |taking| taking.taken.memory());
         self.share.set(self.growing.memory() + taken + full + self.in_flight_bytes);
         self.set_paused(!self.has_room());

@@ -47,6 +47,9 @@ const MOST_QUEUE_KBYTES: usize = 8 << 10;
 /// As many partitions are assumed when no topic exists yet.
 const UNKNOWN_PARTITIONS: usize = 64;
 
+/// How often librdkafka says what the metrics of its queues and of the brokers show; 0 is never.
+const STATISTICS_INTERVAL: &str = "statistics.interval.ms";
+
 /// The properties for the consumer of a group.
 ///
 /// librdkafka's queues get a quarter of `limits.max_buffered_bytes`, because they count values only: small records take
@@ -60,6 +63,7 @@ pub fn consumer_config(config: &config::Config, group_id: &str, partitions: usiz
 
     let mut client = ClientConfig::new();
     client
+        .set(STATISTICS_INTERVAL, "10000")
         // How soon topics are found that match a `^regex`.
         .set("topic.metadata.refresh.interval.ms", "10000")
         .set("queued.max.messages.kbytes", queue.to_string())
@@ -148,6 +152,7 @@ impl Observer {
     pub fn new(config: &config::Config, group_id: &str) -> Result<Self, KafkaError> {
         let mut client = ClientConfig::new();
         connection(&mut client, config, group_id);
+        client.set(STATISTICS_INTERVAL, "0");
         Ok(Self { client: client.create_with_context(Listening::default())? })
     }
 
