@@ -228,6 +228,7 @@ impl ClientContext for Context {
         }
     }
 
+    /// To read those of 200 partitions and 12 brokers takes half a millisecond, once in ten seconds.
     fn stats(&self, statistics: Statistics) {
         self.statistics.update(statistics);
     }

@@ -48,13 +48,14 @@ fn label(broker: &Broker) -> Option<String> {
 }
 
 /// Quantiles of the requests answered since the statistics before. librdkafka keeps no values beyond half a second (a
-/// tenth for `outbuf_latency`) apart: where the quantile is one of those, the greatest stands for it.
+/// tenth for `outbuf_latency`) apart: where the quantile is one of those, the greatest stands for it. Nor does it keep
+/// values exactly, so that a quantile could be beyond the greatest.
 fn quantiles(window: Option<&Window>) -> impl Iterator<Item = (&'static str, f64)> {
     let window = window.filter(|window| window.cnt > 0);
     let seconds = |microseconds: i64| microseconds as f64 / 1e6;
     window.into_iter().flat_map(move |window| {
         let beyond = |quantile: f64| window.outofrange as f64 > (1.0 - quantile) * window.cnt as f64;
-        let of = |quantile, value| seconds(if beyond(quantile) { window.max } else { value });
+        let of = |quantile, value| seconds(if beyond(quantile) { window.max } else { window.max.min(value) });
         [
             ("0", seconds(window.min)),
             ("0.5", of(0.5, window.p50)),
