@@ -254,3 +254,21 @@ fn offsets(list: &TopicPartitionList) -> HashMap<TopicPartition, i64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn statistics_come_as_often_as_the_operator_says() {
+        let interval = |properties| {
+            let config =
+                serde_json::from_value(json!({ "kafka": { "properties": properties } })).expect("a configuration");
+            consumer_config(&config, "group", 1).get(STATISTICS_INTERVAL).map(str::to_owned)
+        };
+        assert_eq!(interval(json!({})), Some("10000".to_owned()));
+        assert_eq!(interval(json!({ "statistics.interval.ms": 0 })), Some("0".to_owned()));
+    }
+}

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use testkit::traffic::{Encoding, Garbage, encode_request, numbered};
-use testkit::{Answer, Bridge, Kafka, Metrics, PATIENCE, Producer, Receiver, Record, eventually, unique};
+use testkit::{Answer, Bridge, Kafka, Metrics, Producer, Receiver, Record, eventually, unique};
 
 use crate::{LONG, Numbered, all_committed, bridge, started};
 
@@ -181,37 +181,4 @@ async fn each_broker_shows_its_round_trips_and_goes_when_it_does() {
     shown(&bridge, "the broker that is gone is not shown", |metrics| connects(metrics, "3").is_none().then_some(()))
         .await;
     shown(&bridge, "the others are", |metrics| Some((rtt(metrics, "1", "0")?, rtt(metrics, "2", "0")?))).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_statistics_can_be_turned_off() {
-    let (kafka, topic, receiver) = (Kafka::shared().await, unique("quiet"), Receiver::start().await);
-    kafka.create_topic(&topic, 1, &[]).await;
-    Producer::new(kafka.bootstrap()).produce(&topic, [record(0)]).await;
-    let with = |interval: i64| json!({ "kafka": { "properties": { "statistics.interval.ms": interval } } });
-    let queue = |metrics: &Metrics| metrics.value("exemplar_bridge_kafka_queue_bytes", &[]);
-    let mut bridge = started(bridge(kafka, &topic).remote_write(&receiver.url()).config(with(100))).await;
-    shown(&bridge, "they are there", queue).await;
-
-    bridge.restart_with(with(0)).await;
-    bridge.wait_ready().await;
-    Producer::new(kafka.bootstrap()).produce(&topic, [record(1)]).await;
-    all_committed(kafka, &topic, &bridge).await;
-    let names = bridge.metrics().await;
-    let names: Vec<_> = names.names().into_iter().filter(|name| name.contains("_kafka_broker_")).collect();
-    assert!(names.is_empty() && queue(&bridge.metrics().await).is_none(), "{names:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ready_is_a_metric() {
-    let mut kafka = Kafka::start().await;
-    let (topic, receiver) = (unique("ready"), Receiver::start().await);
-    kafka.create_topic(&topic, 1, &[]).await;
-    kafka.stop().await;
-    let soon = json!({ "kafka": { "properties": { "reconnect.backoff.max.ms": 500 } } });
-    let bridge = started(bridge(&kafka, &topic).remote_write(&receiver.url()).config(soon)).await;
-    let ready = |metrics: &Metrics| metrics.value("exemplar_bridge_ready", &[]);
-    assert_eq!(ready(&bridge.metrics().await), Some(0.0));
-    kafka.start_again().await;
-    eventually("it is ready", PATIENCE, async || ready(&bridge.metrics().await) == Some(1.0)).await;
 }
