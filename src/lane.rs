@@ -91,8 +91,10 @@ pub struct Lane {
     taking: Option<Taking>,
     /// When the first record joined the growing batch.
     begun: Option<Instant>,
-    /// A batch that a record did not fit into any more.
-    full: Option<Batch>,
+    /// A batch that cannot grow, and since when it waits for the request in flight.
+    full: Option<(Batch, Instant)>,
+    /// What reading and decoding has taken since a batch was last sent.
+    decoding: Duration,
     in_flight_bytes: usize,
     share: Share,
     /// Whether the queue was empty when it was last asked.
@@ -125,6 +127,11 @@ fn hand_over(taking: &mut Option<Taking>) -> u64 {
     taking.sequence
 }
 
+/// The batch that was growing, and when it was complete.
+fn finish(growing: &mut Builder, taking: &mut Option<Taking>) -> Option<(Batch, Instant)> {
+    growing.finish(hand_over(taking)).map(|batch| (batch, Instant::now()))
+}
+
 /// A record that cannot be decoded, on its way into the spool.
 struct Aside {
     letter: Letter,
@@ -145,6 +152,7 @@ impl Lane {
             taking: exemplars.map(|exemplars| Taking { exemplars, taken: Taken::default(), sequence: 0 }),
             begun: None,
             full: None,
+            decoding: Duration::ZERO,
             in_flight_bytes: 0,
             share: Share::of(Arc::clone(&group.budget)),
             group,
@@ -250,7 +258,7 @@ impl Lane {
 
     /// Reads a burst, until the queue is drained or there is no more room.
     async fn read(&mut self) {
-        let (mut records, mut bytes) = (0, 0);
+        let (mut records, mut bytes, started) = (0, 0, Instant::now());
         while records < BURST_RECORDS && bytes < BURST_BYTES && self.takes_more() {
             let message = match self.source.poll() {
                 Some(Ok(message)) => message,
@@ -287,7 +295,7 @@ impl Lane {
                     match &self.group.receiver {
                         Some(receiver) => {
                             if !self.growing.fits(&decoded, receiver.capacity) {
-                                self.full = self.growing.finish(hand_over(&mut self.taking));
+                                self.full = finish(&mut self.growing, &mut self.taking);
                                 self.begun = None;
                             }
                             self.growing.push(&record, &decoded);
@@ -317,8 +325,15 @@ impl Lane {
             }
         }
         self.decoder.give_back();
+        let ended = Instant::now();
+        self.decoding += ended - started;
         if records > 0 && self.begun.is_none() && !self.growing.is_empty() {
-            self.begun = Some(Instant::now());
+            self.begun = Some(ended);
+        }
+        let is_full = |receiver: &Arc<Receiver>| self.growing.is_full(receiver.capacity);
+        if self.full.is_none() && self.group.receiver.as_ref().is_some_and(is_full) {
+            self.full = finish(&mut self.growing, &mut self.taking);
+            self.begun = None;
         }
         self.group.metrics.records.inc_by(records as u64);
         self.group.metrics.record_bytes.inc_by(bytes as u64);
@@ -354,7 +369,7 @@ impl Lane {
     /// there are records to read at once, reading them first makes fewer and larger requests. Where nothing is requested
     /// each burst is a batch.
     fn next_batch(&mut self) -> Option<Batch> {
-        let batch = match self.full.take() {
+        let (batch, since) = match self.full.take() {
             Some(full) => full,
             None => {
                 let may_wait = self.group.receiver.is_some();
@@ -363,9 +378,12 @@ impl Lane {
                     return None;
                 }
                 self.begun = None;
-                self.growing.finish(hand_over(&mut self.taking))?
+                finish(&mut self.growing, &mut self.taking)?
             }
         };
+        let stages = &self.group.metrics.stages;
+        stages.decode.observe(std::mem::take(&mut self.decoding));
+        stages.queue.observe(since.elapsed());
         self.in_flight_bytes = batch.memory();
         Some(batch)
     }
@@ -396,7 +414,7 @@ impl Lane {
     }
 
     fn account(&mut self) {
-        let full = self.full.as_ref().map_or(0, Batch::memory);
+        let full = self.full.as_ref().map_or(0, |(batch, _)| batch.memory());
         let taken = self.taking.as_ref().map_or(0, |taking| taking.taken.memory());
         self.share.set(self.growing.memory() + taken + full + self.in_flight_bytes);
         self.set_paused(!self.has_room());

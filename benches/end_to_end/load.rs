@@ -102,7 +102,7 @@ impl Workload {
     }
 
     /// Joins the exemplars of record `number` to a snappy block: to encode each record as a whole would take minutes.
-    fn with_exemplars(&self, record: &[u8], number: u64) -> Vec<u8> {
+    pub fn with_exemplars(&self, record: &[u8], number: u64) -> Vec<u8> {
         let exemplars = encode_request(&lifelike_exemplars(number, self.exemplars_per_record), Encoding::Snappy);
         let parts = [record, &exemplars].map(|block| snappy::split(block).expect("a snappy block"));
         let mut joined = vec![0; snappy::MAX_PREAMBLE];

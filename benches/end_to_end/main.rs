@@ -1,10 +1,11 @@
 //! Samples per CPU-second from a real Kafka to a receiver that answers 204, against a limit program that does nothing
-//! but the unavoidable; throughput by partitions and with a slow receiver; peak memory.
+//! but the unavoidable; throughput by partitions and with a slow receiver; peak memory; what commits cost.
 //!
 //! `make bench` runs it. Rounds are interleaved, so that a machine whose speed drifts does not favour either side; each
 //! figure is a median, with the lowest and highest beside it. `--quick` makes one short round, to see that it works; a
 //! word runs only what has it in its name.
 
+mod commits;
 mod limit;
 mod load;
 mod receiver;
@@ -154,6 +155,9 @@ async fn bench(quick: bool, only: &str) {
     }
     if "backlog".contains(only) {
         trouble::backlog(&kafka, rounds.min(3), &load::WORKLOADS[0].share(share)).await;
+    }
+    if "commits".contains(only) {
+        commits::run(&kafka, rounds, share).await;
     }
     if "throughput".contains(only) {
         throughput(&kafka, rounds, &load::WORKLOADS[0].share(share)).await;

@@ -26,8 +26,10 @@ pub fn routes(
     let refuse = |methods: &'static str| warp::any().map(move || answer::not_allowed(methods));
     let health = status.clone();
     let healthy = warp::path!("-" / "healthy").and(get().map(move || healthy(&health)).or(refuse("GET, HEAD")).unify());
-    let ready = warp::path!("-" / "ready").and(get().map(move || ready(&status)).or(refuse("GET, HEAD")).unify());
-    let metrics = warp::path!("metrics").and(get().map(move || page(&metrics)).or(refuse("GET, HEAD")).unify());
+    let reported = status.clone();
+    let ready = warp::path!("-" / "ready").and(get().map(move || ready(&reported)).or(refuse("GET, HEAD")).unify());
+    let metrics =
+        warp::path!("metrics").and(get().map(move || page(&metrics, &status)).or(refuse("GET, HEAD")).unify());
 
     let queries = warp::any().map(move || queries.clone());
     let parameters = || warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -54,8 +56,8 @@ fn ready(status: &Status) -> Response {
     answer::json(code, json!({ "ready": ready, "conditions": conditions }))
 }
 
-fn page(metrics: &Metrics) -> Response {
-    match metrics.encode() {
+fn page(metrics: &Metrics, status: &Status) -> Response {
+    match metrics.encode(status) {
         Ok(text) => answer::text(StatusCode::OK, CONTENT_TYPE, text),
         Err(error) => answer::failure(StatusCode::INTERNAL_SERVER_ERROR, Kind::Internal, &error.to_string()),
     }

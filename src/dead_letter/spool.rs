@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Letter, REASONS};
 use crate::config;
 use crate::delivery::Backoff;
-use crate::metrics::{Metrics, ReasonLabel};
+use crate::metrics::{DurationHistogram, Metrics, ReasonLabel};
 use crate::now;
 use crate::status::{Severity, Status};
 
@@ -37,6 +38,7 @@ struct Spool {
     log: Mutex<wal::Log>,
     status: Status,
     count: Family<ReasonLabel, Counter>,
+    fsync_duration: DurationHistogram,
     /// When one was last logged, in milliseconds since the epoch.
     logged: AtomicI64,
 }
@@ -66,6 +68,7 @@ impl DeadLetters {
             log: Mutex::new(log),
             status,
             count: metrics.dead_letters.clone(),
+            fsync_duration: metrics.dead_letter_fsync_duration.clone(),
             logged: AtomicI64::new(0),
         })))
     }
@@ -116,10 +119,10 @@ impl DeadLetters {
         let synced = tokio::task::spawn_blocking(move || {
             // Only preparing it takes the lock, so that lanes can go on.
             let pending = spool.lock().begin_sync()?;
-            pending.run()
+            spool.fsync(pending)
         });
         match synced.await.expect("syncing does not panic") {
-            Ok(_) => {
+            Ok(()) => {
                 self.0.status.recover(SYNC_COMPONENT);
                 Ok(())
             }
@@ -140,11 +143,22 @@ impl Spool {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The one way to fsync, so that each is counted.
+    fn fsync(&self, pending: wal::PendingSync) -> Result<(), wal::Error> {
+        if !pending.is_done() {
+            let began = Instant::now();
+            pending.run()?;
+            self.fsync_duration.observe(began.elapsed());
+        }
+        Ok(())
+    }
+
     fn append(&self, record: &[u8]) -> Result<(), wal::Error> {
         let mut log = self.lock();
         match log.append(record) {
             Err(wal::Error::TooMuchUnsynced { .. }) => {
-                log.sync()?;
+                let pending = log.begin_sync()?;
+                self.fsync(pending)?;
                 log.append(record)?;
             }
             appended => drop(appended?),

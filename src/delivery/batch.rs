@@ -328,6 +328,11 @@ impl Batch {
         self.sequence
     }
 
+    /// Offset and time of the first record; its time may not be known.
+    pub fn first(&self) -> Option<(i64, Option<i64>)> {
+        self.entries.first().map(|entry| (entry.offset, entry.timestamp))
+    }
+
     /// The offset to go on from once records up to, and not including, number `end` are settled.
     pub fn position_after(&self, end: usize) -> i64 {
         self.entries.get(end).map_or(self.position, |entry| entry.offset)

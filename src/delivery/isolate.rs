@@ -97,7 +97,7 @@ impl Delivery {
             if sure && refusal.status == 413 {
                 break;
             }
-            if !self.pause(backoff.next(None)).await {
+            if !self.pause(tokio::time::sleep(backoff.next(None))).await {
                 return Outcome::Stopped;
             }
             match self.send(record.body(), terms).await {

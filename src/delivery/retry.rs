@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Attempt, Client, Verdict};
@@ -103,10 +104,9 @@ impl Receiver {
     /// One attempt, counted.
     pub async fn attempt(&self, body: Bytes) -> Verdict {
         let started = Instant::now();
-        self.metrics.in_flight.inc();
-        let gauge = Decrement(&self.metrics);
+        let in_flight = Counted::new(&self.metrics.in_flight);
         let Attempt { status, verdict } = self.client.send(body).await;
-        drop(gauge);
+        drop(in_flight);
         self.metrics.send_duration.observe(started.elapsed());
         let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
         self.metrics.requests.get_or_create(&Code { code }).inc();
@@ -114,12 +114,19 @@ impl Receiver {
     }
 }
 
-/// Takes a request out of the gauge also when its lane is given up.
-struct Decrement<'a>(&'a PipelineMetrics);
+/// One more in a gauge, taken out also when its lane is given up.
+struct Counted<'a>(&'a Gauge);
 
-impl Drop for Decrement<'_> {
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.dec();
+        self.0.dec();
     }
 }
 
@@ -207,6 +214,7 @@ impl Delivery {
                 self.settle(part.position_after(records));
                 continue;
             }
+            self.begin(&part);
             let isolate_after = self.receiver.isolate_after;
             let terms = Terms { isolate_after, divisible: records > 1, ask_canary: true };
             let outcome = match self.send(part.body(), terms).await {
@@ -227,6 +235,14 @@ impl Delivery {
             }
         }
         (self, Outcome::Settled)
+    }
+
+    /// Notes what is the oldest that is not done.
+    fn begin(&self, batch: &Batch) {
+        if let Some((offset, timestamp)) = batch.first() {
+            let timestamp = timestamp.unwrap_or_else(crate::now);
+            self.offsets.lock().unwrap_or_else(PoisonError::into_inner).begin(offset, timestamp);
+        }
     }
 
     /// Notes that everything before `position` is done.
@@ -325,10 +341,8 @@ impl Delivery {
             };
             receiver.metrics.retries.get_or_create(&ReasonLabel { reason }).inc();
             drop(permit);
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Answer::Stopped,
-                () = failing.wait(&receiver.limiter, after) => {}
+            if !self.pause(failing.wait(&receiver.limiter, after)).await {
+                return Answer::Stopped;
             }
             if too_much {
                 return Answer::TooMuch;
@@ -344,23 +358,29 @@ impl Delivery {
     /// through: its answer decides what may be committed. The permit is for what follows at once, which is the canary: so
     /// that it is not one more in flight, nor waits for others.
     async fn attempt<'a>(&self, receiver: &'a Receiver, body: Bytes) -> Option<(Verdict, Permit<'a>)> {
+        let asked = Instant::now();
         let permit = tokio::select! {
             biased;
             () = self.stop.cancelled() => return None,
             permit = receiver.limiter.acquire() => permit,
         };
+        receiver.metrics.stages.permit.observe(asked.elapsed());
         let bytes = body.len();
         let verdict = receiver.attempt(body).await;
         permit.answered(bytes, &verdict);
         Some((verdict, permit))
     }
 
-    /// Waits; `false` if the lane is told to stop meanwhile.
-    pub(super) async fn pause(&self, wait: Duration) -> bool {
-        tokio::select! {
+    /// Backs off until `wait` is done; `false` if the lane is told to stop meanwhile.
+    pub(super) async fn pause(&self, wait: impl Future<Output = ()>) -> bool {
+        let metrics = &self.receiver.metrics;
+        let (_backing_off, began) = (Counted::new(&metrics.backing_off), Instant::now());
+        let goes_on = tokio::select! {
             biased;
             () = self.stop.cancelled() => false,
-            () = tokio::time::sleep(wait) => true,
-        }
+            () = wait => true,
+        };
+        metrics.stages.backoff.observe(began.elapsed());
+        goes_on
     }
 }

@@ -209,7 +209,7 @@ impl LogWriter {
         loop {
             let error = match self.log.append(record) {
                 Err(wal::Error::TooMuchUnsynced { .. }) => {
-                    self.log.sync()?;
+                    self.fsync()?;
                     continue;
                 }
                 Err(error) => error,
@@ -221,7 +221,7 @@ impl LogWriter {
             let full = matches!(error, wal::Error::Full { .. });
             let Some((start, arrival)) = self.segments.without_oldest(&self.log) else { return Err(error) };
             if copied.is_some_and(|copied| copied.covers(start, arrival)) && (full || error.is_disk_full()) {
-                self.log.sync()?;
+                self.fsync()?;
                 self.log.truncate_before(start)?;
             } else if full {
                 // Only what is really gone is given up: while nothing can be removed, this is tried again and again.
@@ -243,12 +243,7 @@ impl LogWriter {
     }
 
     fn sync(&mut self, sequence: u64) -> Result<(), wal::Error> {
-        let (started, pending) = (Instant::now(), self.log.begin_sync()?);
-        let is_done = pending.is_done();
-        pending.run()?;
-        if !is_done {
-            self.metrics.fsync_duration.observe(started.elapsed());
-        }
+        self.fsync()?;
         // A copy that is only to save room is of what is durable all the same.
         if self.progress.due != Some(Due::Lacking) && !self.has_lost() {
             let all = self.progress.pending.is_empty();
@@ -256,6 +251,17 @@ impl LogWriter {
             self.progress.durable = durable.max(self.progress.durable);
         }
         self.progress.unsynced = 0;
+        Ok(())
+    }
+
+    /// The one way to fsync, so that each is counted.
+    fn fsync(&mut self) -> Result<(), wal::Error> {
+        let pending = self.log.begin_sync()?;
+        if !pending.is_done() {
+            let started = Instant::now();
+            pending.run()?;
+            self.metrics.fsync_duration.observe(started.elapsed());
+        }
         Ok(())
     }
 

@@ -49,6 +49,9 @@ const MOST_QUEUE_KBYTES: usize = 8 << 10;
 /// As many partitions are assumed when no topic exists yet.
 const UNKNOWN_PARTITIONS: usize = 64;
 
+/// How often librdkafka says what the metrics of its queues and of the brokers show; 0 is never.
+const STATISTICS_INTERVAL: &str = "statistics.interval.ms";
+
 /// The properties for the consumer of a group.
 ///
 /// librdkafka's queues get a quarter of `limits.max_buffered_bytes`, because they count values only: small records take
@@ -62,6 +65,7 @@ pub fn consumer_config(config: &config::Config, group_id: &str, groups: usize, p
 
     let mut client = ClientConfig::new();
     client
+        .set(STATISTICS_INTERVAL, "10000")
         // How soon topics are found that match a `^regex`.
         .set("topic.metadata.refresh.interval.ms", "10000")
         .set("queued.max.messages.kbytes", queue.to_string())
@@ -150,6 +154,7 @@ impl Observer {
     pub fn new(config: &config::Config, group_id: &str) -> Result<Self, KafkaError> {
         let mut client = ClientConfig::new();
         connection(&mut client, config, group_id);
+        client.set(STATISTICS_INTERVAL, "0");
         Ok(Self { client: client.create_with_context(Listening::default())? })
     }
 
@@ -281,4 +286,22 @@ fn offsets<T>(
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn statistics_come_as_often_as_the_operator_says() {
+        let interval = |properties| {
+            let config =
+                serde_json::from_value(json!({ "kafka": { "properties": properties } })).expect("a configuration");
+            consumer_config(&config, "group", 1).get(STATISTICS_INTERVAL).map(str::to_owned)
+        };
+        assert_eq!(interval(json!({})), Some("10000".to_owned()));
+        assert_eq!(interval(json!({ "statistics.interval.ms": 0 })), Some("0".to_owned()));
+    }
 }

@@ -13,7 +13,7 @@ pub mod trouble;
 use std::sync::Arc;
 
 pub use consumer::{Command, Consumer, Event, Source, as_record};
-pub use offsets::Offsets;
+pub use offsets::{Offsets, Oldest};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -16,6 +16,23 @@ pub struct Offsets {
     /// `sequence` is.
     waiting: VecDeque<Settled>,
     watermark: Option<i64>,
+    begun: Option<Begun>,
+}
+
+/// The first record of what is, or was last, on its way to the receiver.
+#[derive(Debug)]
+struct Begun {
+    offset: i64,
+    timestamp: i64,
+}
+
+/// What is known of the oldest record that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oldest {
+    /// Its time.
+    Known(i64),
+    /// It has not been read, or not been sent yet; but it is no older than this, if anything was settled before.
+    NotBefore(Option<i64>),
 }
 
 #[derive(Debug)]
@@ -44,6 +61,21 @@ impl Offsets {
         self.watermark
     }
 
+    /// What begins with this record is on its way to the receiver. All before it is settled.
+    pub fn begin(&mut self, offset: i64, timestamp: i64) {
+        self.begun = Some(Begun { offset, timestamp });
+    }
+
+    /// The oldest record that is not settled, if there is any.
+    pub fn oldest(&self) -> Oldest {
+        match self.begun {
+            Some(Begun { offset, timestamp }) if self.position().is_none_or(|position| position <= offset) => {
+                Oldest::Known(timestamp)
+            }
+            _ => Oldest::NotBefore(self.begun.as_ref().map(|begun| begun.timestamp)),
+        }
+    }
+
     /// The position that the lane has settled up to, logged or not.
     pub fn position(&self) -> Option<i64> {
         self.waiting.back().map(|settled| settled.position).or(self.watermark)
@@ -70,6 +102,18 @@ mod tests {
         assert_eq!(offsets.watermark(MAX_WAITING as u64 - 1), Some((MAX_WAITING as i64 - 1) * 10));
         assert_eq!(offsets.watermark(many - 1), Some((MAX_WAITING as i64 - 1) * 10));
         assert_eq!(offsets.watermark(many), Some(many as i64 * 10));
+    }
+
+    #[test]
+    fn the_oldest_is_known_while_it_is_on_its_way() {
+        let mut offsets = Offsets::default();
+        assert_eq!(offsets.oldest(), Oldest::NotBefore(None));
+        offsets.begin(5, 1000);
+        assert_eq!(offsets.oldest(), Oldest::Known(1000));
+        offsets.settle(9, 0);
+        assert_eq!(offsets.oldest(), Oldest::NotBefore(Some(1000)));
+        offsets.begin(9, 2000);
+        assert_eq!(offsets.oldest(), Oldest::Known(2000));
     }
 
     #[test]

@@ -1,20 +1,15 @@
 //! What is counted of exemplars, the ring that holds them and the log.
 
-use std::time::Duration;
-
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::ReasonLabel;
+use super::{DurationHistogram, FloatGauge, ReasonLabel};
 use crate::exemplars::store::{Capacity, Refusal, Store};
 
 /// Why an exemplar is refused before the ring is asked.
 pub const NOT_UTF8: &str = "not_utf8";
-
-type FloatGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
 
 /// What is counted of exemplars.
 #[derive(Debug)]
@@ -34,7 +29,7 @@ pub struct ExemplarMetrics {
     /// Exemplars that are in memory only.
     pub unlogged: Gauge,
     /// How long an fsync of the log took.
-    pub fsync_duration: FsyncDuration,
+    pub fsync_duration: DurationHistogram,
     /// Attempts to append to the log or to sync it that failed.
     pub wal_failures: Counter,
     /// Bytes of the log on disk.
@@ -47,17 +42,6 @@ pub struct ExemplarMetrics {
     pub wal_corruptions: Counter,
     /// Seconds that replaying the log took.
     pub wal_replay_duration: FloatGauge,
-}
-
-/// Seconds from 0.1 ms to some six.
-#[derive(Clone, Debug)]
-pub struct FsyncDuration(Histogram);
-
-impl FsyncDuration {
-    /// Counts an fsync.
-    pub fn observe(&self, duration: Duration) {
-        self.0.observe(duration.as_secs_f64());
-    }
 }
 
 impl ExemplarMetrics {
@@ -84,7 +68,7 @@ impl ExemplarMetrics {
             oldest: Gauge::default(),
             newest: Gauge::default(),
             unlogged: Gauge::default(),
-            fsync_duration: FsyncDuration(Histogram::new(exponential_buckets(0.0001, 2.0, 17))),
+            fsync_duration: DurationHistogram::default(),
             wal_failures: Counter::default(),
             wal_size: Gauge::default(),
             wal_segments: Gauge::default(),

@@ -4,6 +4,7 @@
 //! record.
 
 mod exemplars;
+mod statistics;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,8 +21,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
 use crate::config::Group;
+pub use self::statistics::KafkaStatistics;
 use crate::exemplars::store::{Capacity, Store};
 use crate::kafka::TopicPartition;
+use crate::status::Status;
 
 /// The content type of what [`Metrics::encode`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -38,6 +41,12 @@ pub struct Code {
 pub struct ReasonLabel {
     /// The reason.
     pub reason: &'static str,
+}
+
+/// A label `stage`: part of a batch's way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
 }
 
 /// Labels `topic` and `partition`.
@@ -58,15 +67,22 @@ impl From<&TopicPartition> for PartitionLabels {
 /// A counter of seconds.
 type Seconds = Counter<f64, std::sync::atomic::AtomicU64>;
 
+/// A gauge of seconds, or of anything else that is not counted.
+type FloatGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
+
 /// What the process counts as a whole, and the registry.
 pub struct Metrics {
     registry: Mutex<Registry>,
     process: Process,
     exemplars: OnceLock<Arc<ExemplarMetrics>>,
+    ready: Gauge,
+    degraded: Gauge,
     /// Bytes of records and batches held, librdkafka's queues not included.
     pub buffered_bytes: Gauge,
     /// Dead letters by reason.
     pub dead_letters: Family<ReasonLabel, Counter>,
+    /// How long an fsync of the spool took.
+    pub dead_letter_fsync_duration: DurationHistogram,
 }
 
 #[derive(Default)]
@@ -74,7 +90,7 @@ struct Process {
     cpu: Seconds,
     resident: Gauge,
     open_fds: Gauge,
-    start_time: Gauge<f64, std::sync::atomic::AtomicU64>,
+    start_time: FloatGauge,
 }
 
 impl Process {
@@ -162,7 +178,30 @@ impl Metrics {
             "Records that could not be delivered and are kept in the spool",
             dead_letters.clone(),
         );
-        Self { registry: Mutex::new(registry), process, exemplars: OnceLock::new(), buffered_bytes, dead_letters }
+        let dead_letter_fsync_duration = DurationHistogram::default();
+        bridge.register_with_unit(
+            "dead_letter_fsync_duration",
+            "How long fsyncs of the spool took",
+            Unit::Seconds,
+            dead_letter_fsync_duration.0.clone(),
+        );
+        let (ready, degraded) = (Gauge::default(), Gauge::default());
+        bridge.register("ready", "Whether /-/ready answers 200", ready.clone());
+        bridge.register(
+            "degraded",
+            "Whether something needs somebody though the bridge does its work, as /-/healthy says",
+            degraded.clone(),
+        );
+        Self {
+            registry: Mutex::new(registry),
+            process,
+            exemplars: OnceLock::new(),
+            ready,
+            degraded,
+            buffered_bytes,
+            dead_letters,
+            dead_letter_fsync_duration,
+        }
     }
 
     /// The metrics of one group's pipeline, labelled with its name; those of deliveries only if it delivers.
@@ -191,8 +230,10 @@ impl Metrics {
     }
 
     /// The text of `/metrics`, in OpenMetrics' format.
-    pub fn encode(&self) -> Result<String, fmt::Error> {
+    pub fn encode(&self, status: &Status) -> Result<String, fmt::Error> {
         self.process.update();
+        self.ready.set(status.ready().0.into());
+        self.degraded.set(status.degraded().into());
         self.exemplars.get().into_iter().for_each(|exemplars| exemplars.update());
         let mut text = String::new();
         encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
@@ -232,21 +273,29 @@ pub struct PipelineMetrics {
     /// Attempts that are repeated, by reason.
     pub retries: Family<ReasonLabel, Counter>,
     /// How long an attempt took.
-    pub send_duration: SendDuration,
+    pub send_duration: DurationHistogram,
+    /// Where else the time of a batch goes.
+    pub stages: Stages,
     /// Attempts that have not been answered.
     pub in_flight: Gauge,
     /// How many there may be for now.
     pub in_flight_limit: Gauge,
+    /// Lanes that wait before they try again.
+    pub backing_off: Gauge,
     /// Partitions that are assigned to this instance.
     pub partitions: Gauge,
     /// Partitions that are not read for want of room.
     pub paused: Gauge,
     /// Records between the watermark and the end of the partition.
     pub lag: Family<PartitionLabels, Gauge>,
+    /// The age of the first of them.
+    pub lag_seconds: Family<PartitionLabels, FloatGauge>,
     /// Commits that the group's coordinator has accepted.
     pub commits: Counter,
     /// Commits that failed and are repeated.
     pub failed_commits: Counter,
+    /// How long the coordinator took to answer a commit.
+    pub commit_duration: DurationHistogram,
     /// For how long something settled has not been committed.
     pub commit_age: CommitAge,
     /// Rebalances by kind: assigned, revoked, lost.
@@ -255,28 +304,52 @@ pub struct PipelineMetrics {
     pub errors: Family<ReasonLabel, Counter>,
     /// Offsets that were out of range, by why.
     pub offset_resets: Family<ReasonLabel, Counter>,
+    /// What librdkafka says of its queues and of the brokers.
+    pub statistics: KafkaStatistics,
 }
 
-/// Seconds from 1 ms to half a minute.
-#[derive(Clone)]
-pub struct SendDuration(Histogram);
+/// How long something took: seconds from 0.1 ms to some fifty.
+#[derive(Clone, Debug)]
+pub struct DurationHistogram(Histogram);
 
-impl Default for SendDuration {
+impl Default for DurationHistogram {
     fn default() -> Self {
-        Self(Histogram::new(exponential_buckets(0.001, 2.0, 16)))
+        Self(Histogram::new(exponential_buckets(0.0001, 2.0, 20)))
     }
 }
 
-impl SendDuration {
-    /// Counts an attempt.
+impl DurationHistogram {
+    /// Counts one.
     pub fn observe(&self, duration: Duration) {
         self.0.observe(duration.as_secs_f64());
     }
 }
 
+/// Where the time of a batch goes, but for its attempts. Each is looked at a few times a batch, never once a record.
+pub struct Stages {
+    family: Family<StageLabel, Histogram, fn() -> Histogram>,
+    /// Reading, decoding and joining its records.
+    pub decode: DurationHistogram,
+    /// Complete, while the partition's request before it is in flight.
+    pub queue: DurationHistogram,
+    /// Waiting for a permit, once for each attempt: others are in flight, as many as there may be.
+    pub permit: DurationHistogram,
+    /// Waiting before an attempt is repeated.
+    pub backoff: DurationHistogram,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        let family: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| DurationHistogram::default().0);
+        let stage = |stage| DurationHistogram(family.get_or_create(&StageLabel { stage }).clone());
+        let [decode, queue, permit, backoff] = ["decode", "queue", "permit", "backoff"].map(stage);
+        Self { family, decode, queue, permit, backoff }
+    }
+}
+
 /// A gauge of seconds that is told when something began to wait.
 #[derive(Clone, Default)]
-pub struct CommitAge(Gauge<f64, std::sync::atomic::AtomicU64>);
+pub struct CommitAge(FloatGauge);
 
 impl CommitAge {
     /// Sets the age of what has been waiting since then, or zero.
@@ -325,11 +398,22 @@ impl PipelineMetrics {
             Unit::Seconds,
             self.send_duration.0.clone(),
         );
+        registry.register_with_unit(
+            "batch_stage_duration",
+            "Where the time of batches goes, beside remote_storage_sent_batch_duration_seconds, by stage",
+            Unit::Seconds,
+            self.stages.family.clone(),
+        );
         registry.register("remote_storage_in_flight", "Requests that are not answered yet", self.in_flight.clone());
         registry.register(
             "remote_storage_in_flight_limit",
             "How many requests may be in flight, which follows what the receiver answers",
             self.in_flight_limit.clone(),
+        );
+        registry.register(
+            "remote_storage_backing_off",
+            "Partitions whose batch waits before it is sent again",
+            self.backing_off.clone(),
         );
     }
 
@@ -354,8 +438,20 @@ impl PipelineMetrics {
             "Records from the first that is not settled to the partition's end",
             self.lag.clone(),
         );
+        registry.register_with_unit(
+            "kafka_consumer_lag",
+            "The age of the oldest record that is not settled, by its timestamp; 0 if there is none",
+            Unit::Seconds,
+            self.lag_seconds.clone(),
+        );
         registry.register("kafka_commits", "Commits accepted", self.commits.clone());
         registry.register("kafka_failed_commits", "Commits that failed and are repeated", self.failed_commits.clone());
+        registry.register_with_unit(
+            "kafka_commit_duration",
+            "How long the coordinator took to answer commits",
+            Unit::Seconds,
+            self.commit_duration.0.clone(),
+        );
         registry.register_with_unit(
             "kafka_commit_age",
             "For how long something settled has been waiting to be committed",
@@ -376,5 +472,6 @@ impl PipelineMetrics {
             "Offsets that were out of range, so that reading went on elsewhere, by reason",
             self.offset_resets.clone(),
         );
+        registry.register_collector(Box::new(self.statistics.clone()));
     }
 }

@@ -99,7 +99,7 @@ impl Pipeline {
         };
         let positions = positions(synced.into_iter().filter(of_today));
         if !positions.is_empty() {
-            self.committing = true;
+            self.committing = Some(Instant::now());
             consumer.send(Command::Commit(positions));
         }
     }

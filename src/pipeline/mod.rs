@@ -90,7 +90,8 @@ pub struct Pipeline {
     observe_now: bool,
     /// What librdkafka last complained of, to say why there is no assignment.
     problem: Option<Trouble>,
-    committing: bool,
+    /// Since when a commit has not been answered.
+    committing: Option<Instant>,
     /// Since when something settled waits to be committed.
     uncommitted_since: Option<Instant>,
 }
@@ -104,6 +105,8 @@ struct Running {
     no_offset: bool,
     /// Where it was last told to.
     told: Option<i64>,
+    /// The time, as far as it is known, of the first record that is not settled.
+    behind_since: Option<i64>,
 }
 
 impl Running {
@@ -173,7 +176,7 @@ impl Pipeline {
             ends: HashMap::new(),
             observe_now: false,
             problem: None,
-            committing: false,
+            committing: None,
             uncommitted_since: None,
             shared,
         };
@@ -202,7 +205,8 @@ impl Pipeline {
         let groups = if alone { 1 } else { self.shared.config.groups().len().max(2) };
         let config = consumer_config(&self.shared.config, &self.group_id, groups, partitions.len());
         let note = if self.takes_exemplars { "" } else { WITHOUT_EXEMPLARS };
-        let (consumer, mut events) = Consumer::start(&config, &self.shared.config.kafka.topics, note)?;
+        let (topics, statistics) = (&self.shared.config.kafka.topics, self.metrics.statistics.clone());
+        let (consumer, mut events) = Consumer::start(&config, topics, note, statistics)?;
         let ended = self.conduct(&consumer, &mut events, observer, &stop).await;
         // What is assigned from now on is dropped where it was made, on the poll thread.
         drop(events);
@@ -258,7 +262,7 @@ impl Pipeline {
                 }
                 _ = commit_tick.tick() => {
                     self.metrics.commit_age.set(self.uncommitted_since);
-                    if syncing.is_none() && !self.committing {
+                    if syncing.is_none() && self.committing.is_none() {
                         syncing = self.begin_commit();
                     }
                 }
@@ -301,7 +305,9 @@ impl Pipeline {
                 }
             }
             Event::Committed(Ok(positions)) => {
-                self.committing = false;
+                if let Some(asked) = self.committing.take() {
+                    self.metrics.commit_duration.observe(asked.elapsed());
+                }
                 self.metrics.commits.inc();
                 for (partition, position) in positions {
                     if let Some(lane) = self.lanes.get_mut(&partition) {
@@ -316,7 +322,7 @@ impl Pipeline {
                 }
             }
             Event::Committed(Err(error)) => {
-                self.committing = false;
+                self.committing = None;
                 self.metrics.failed_commits.inc();
                 tracing::warn!(group = self.group_id, %error, "a commit failed and will be repeated");
             }
@@ -350,7 +356,9 @@ impl Pipeline {
         let exemplars = self.takes_exemplars.then(|| self.shared.exemplars.clone());
         let lane = Lane::new(source, Arc::clone(&self.group), exemplars, stop.clone());
         let abort = self.tasks.spawn(lane.run(Arc::clone(&offsets)));
-        self.lanes.insert(partition, Running { stop, abort, offsets, committed: None, no_offset: false, told: None });
+        let running =
+            Running { stop, abort, offsets, committed: None, no_offset: false, told: None, behind_since: None };
+        self.lanes.insert(partition, running);
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
 
@@ -420,6 +428,7 @@ impl Pipeline {
         }
         self.ends.remove(partition);
         self.metrics.lag.remove(&PartitionLabels::from(partition));
+        self.metrics.lag_seconds.remove(&PartitionLabels::from(partition));
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
 

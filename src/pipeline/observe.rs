@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Pipeline, Running};
 use crate::kafka::client::{Committed, Observer};
 use crate::kafka::trouble::{READABLE, Trouble};
-use crate::kafka::{Consumer, TopicPartition};
+use crate::kafka::{Consumer, Oldest, TopicPartition};
 use crate::metrics::PartitionLabels;
 use crate::status::Severity;
 
@@ -133,7 +133,10 @@ impl Pipeline {
     pub(super) fn observed(&mut self, observed: Result<Observed, Trouble>, consumer: &Consumer) {
         let observed = match observed {
             Ok(observed) => observed,
-            Err(trouble) => return self.report_brokers(&trouble),
+            Err(trouble) => {
+                self.show_lag();
+                return self.report_brokers(&trouble);
+            }
         };
         self.shared.status.recover(&self.broker_component());
         self.report_topics(observed.topics_exist.unwrap_or(true));
@@ -144,12 +147,32 @@ impl Pipeline {
             }
         }
         self.reset_offsets(&observed.beginnings, consumer);
-        for (partition, lane) in &self.lanes {
+        self.show_lag();
+    }
+
+    /// The lag, as far as the ends are known; what waits grows older also while they cannot be asked for.
+    fn show_lag(&mut self) {
+        let now = crate::now();
+        for (partition, lane) in &mut self.lanes {
             let position = lane.offsets().position().or(lane.committed);
             if let (Some(end), Some(position)) = (self.ends.get(partition), position) {
-                let lag = self.metrics.lag.get_or_create(&PartitionLabels::from(partition));
-                lag.set((end - position).max(0));
+                let (lag, labels) = ((end - position).max(0), PartitionLabels::from(partition));
+                self.metrics.lag.get_or_create(&labels).set(lag);
+                lane.behind_since = (lag > 0).then(|| lane.behind_since(now));
+                let age = lane.behind_since.map_or(0, |since| now - since).max(0);
+                self.metrics.lag_seconds.get_or_create(&labels).set(age as f64 / 1000.0);
             }
+        }
+    }
+}
+
+impl Running {
+    /// The time of the first record that is not settled. Until it is sent, it counts from when it was first missed, or from
+    /// what was sent before it: a record that comes after an hour of silence is not an hour old.
+    fn behind_since(&self, now: i64) -> i64 {
+        match self.offsets().oldest() {
+            Oldest::Known(timestamp) => timestamp,
+            Oldest::NotBefore(earliest) => self.behind_since.unwrap_or(now).max(earliest.unwrap_or(i64::MIN)),
         }
     }
 }

@@ -183,6 +183,10 @@ async fn metrics_say_what_has_happened() {
     assert_eq!((code("503"), code("204")), (Some(1.0), Some(receiver.request_count() as f64)));
     let attempts = Some(1.0 + receiver.request_count() as f64);
     assert_eq!(value("remote_storage_sent_batch_duration_seconds_count"), attempts);
+    let stage = |stage| metrics.value("exemplar_bridge_batch_stage_duration_seconds_count", &[("stage", stage)]);
+    assert_eq!((stage("permit"), stage("backoff")), (attempts, Some(1.0)));
+    assert!(value("kafka_commit_duration_seconds_count") >= Some(1.0));
+    assert!(metrics.sum("exemplar_bridge_dead_letter_fsync_duration_seconds_count") >= 1.0);
     let by_reason = |name: &str, reason| metrics.value(&format!("exemplar_bridge_{name}"), &[("reason", reason)]);
     assert_eq!(by_reason("remote_storage_retried_batches_total", "server_error"), Some(1.0));
     assert_eq!(by_reason("dead_letters_total", "remote_write_2"), Some(3.0));
@@ -208,7 +212,8 @@ async fn prometheus_reads_metrics() {
     let topic = unique("scraped");
     kafka.create_topic(&topic, 1, &[]).await;
     Producer::new(kafka.bootstrap()).produce(&topic, requests(0..7)).await;
-    let bridge = bridge(kafka, &topic).remote_write(&receiver.url()).start().await;
+    let often = json!({ "kafka": { "properties": { "statistics.interval.ms": 1000 } } });
+    let bridge = bridge(kafka, &topic).remote_write(&receiver.url()).config(often).start().await;
     all_committed(kafka, &topic, &bridge).await;
 
     // What promtool reads is the older format, so a real server says whether it understands this one.
@@ -218,6 +223,9 @@ async fn prometheus_reads_metrics() {
         ("up{job='bridge'}", "1"),
         ("exemplar_bridge_kafka_records_total", "7"),
         ("count(exemplar_bridge_build_info)", "1"),
+        ("exemplar_bridge_ready", "1"),
+        ("count(count by (broker) (exemplar_bridge_kafka_broker_connects_total))", "2"),
+        ("exemplar_bridge_kafka_queue_bytes", "0"),
         ("count(exemplar_bridge_remote_storage_sent_batch_duration_seconds_bucket{le='+Inf'})", "1"),
     ] {
         eventually(query, PATIENCE, async || {

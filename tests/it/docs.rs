@@ -41,15 +41,19 @@ async fn the_readme_names_every_metric_and_its_curl_lines_work() {
         false => Answer::status(503),
         true => Answer::ok(),
     });
-    let bridge = bridge(kafka, &topic).remote_write(&receiver.url()).start().await;
+    let often = serde_json::json!({ "kafka": { "properties": { "statistics.interval.ms": 1000 } } });
+    let bridge = bridge(kafka, &topic).remote_write(&receiver.url()).config(often).start().await;
     all_committed(kafka, &topic, &bridge).await;
 
     let documented: BTreeSet<&str> =
         section("Metrics").lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let page = testkit::eventually("the lag has been asked for", testkit::PATIENCE, async || {
+    // Of what librdkafka says it is there last, and only if there was a request in the meantime.
+    let there = ["kafka_consumer_lag", "kafka_broker_rtt_seconds", "kafka_broker_outbuf_latency_seconds"];
+    let page = testkit::eventually("the lag and the brokers have been asked", testkit::PATIENCE, async || {
         let (_, page) = get(&bridge.url("/metrics")).await.expect("it answers");
         let page = String::from_utf8(page.into()).expect("text");
-        page.contains("\nexemplar_bridge_kafka_consumer_lag{").then_some(page)
+        let is_there = |name: &&str| page.contains(&format!("\nexemplar_bridge_{name}{{"));
+        there.iter().all(is_there).then_some(page)
     })
     .await;
     let served: BTreeSet<String> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(name).collect();

@@ -109,7 +109,7 @@ impl Kept {
 
     /// The value of a metric, summed over its labels.
     pub fn metric(&self, name: &str) -> f64 {
-        let page = self.metrics.encode().expect("a string takes everything");
+        let page = self.metrics.encode(&self.status).expect("a string takes everything");
         testkit::Metrics::parse(&page).sum(name)
     }
 

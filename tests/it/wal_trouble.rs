@@ -77,7 +77,8 @@ impl Scene {
         eventually("all is well", PATIENCE, async || {
             let (status, body) = self.bridge.ready().await;
             let healthy = testkit::get(&self.bridge.url("/-/healthy")).await.map_err(|error| error.to_string())?.1;
-            let well = status.is_success() && body["conditions"] == json!([]) && healthy == "healthy\n";
+            let metric = self.bridge.metrics().await.sum("exemplar_bridge_degraded") == 0.0;
+            let well = status.is_success() && body["conditions"] == json!([]) && healthy == "healthy\n" && metric;
             if well { Ok(()) } else { Err(format!("{status} {body} {healthy:?}")) }
         })
         .await;
@@ -94,7 +95,8 @@ impl Scene {
                 let message = condition["message"].as_str().unwrap_or_default();
                 condition["component"] == "wal" && condition["degraded"] == true && message.contains(says)
             });
-            let degraded = healthy.0.is_success() && healthy.1.starts_with(b"degraded");
+            let metric = self.bridge.metrics().await.sum("exemplar_bridge_degraded") == 1.0;
+            let degraded = healthy.0.is_success() && healthy.1.starts_with(b"degraded") && metric;
             if told && degraded { Ok(()) } else { Err(format!("{body} {healthy:?}, wanted {says:?}")) }
         })
         .await;

@@ -145,7 +145,7 @@ impl LogWriter {
 
     /// Many syncs take their time, but no disk stands still as long as each comes back.
     fn sync_copy(&mut self) -> Result<(), wal::Error> {
-        self.log.sync()?;
+        self.fsync()?;
         self.moved();
         Ok(())
     }
