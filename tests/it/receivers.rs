@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::traffic::{Encoding, Garbage, encode_request};
-use testkit::{Answer, Bridge, Kafka, Producer, Receiver, Record, VictoriaMetrics, eventually, unique};
+use testkit::{Answer, Bridge, Disk, Kafka, Producer, Receiver, Record, VictoriaMetrics, eventually, unique};
 
 use crate::numbered_exemplars::{Exemplified, Held, answered, difference};
 use crate::one_sample::accepted;
@@ -178,6 +178,39 @@ async fn the_exemplars_group_passes_over_garbage_and_holds_if_all_is() {
     let rest = records.taken() + 100..records.taken() + 150;
     let held = records.held_of((0..records.taken()).chain(rest));
     holds(&bridge, &held).await;
+}
+
+/// Whoever takes no exemplars has none to lose.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_required_log_cannot_be_written_only_the_exemplars_group_stops() {
+    let (kafka, topic, disk) = (Kafka::shared().await, unique("receivers"), Disk::mount().await);
+    kafka.create_topic(&topic, 2, &[]).await;
+    let receivers = [Receiver::start().await, Receiver::start().await];
+    let producer = Producer::new(kafka.bootstrap());
+    let mut records = Exemplified::over(2);
+    let wal = json!({ "wal": { "directory": disk.path().join("wal"), "required": true } });
+    let config = bridge(kafka, &topic).config(list(&receivers.each_ref().map(Receiver::url))).config(wal);
+    let bridge = started(config.on(&disk)).await;
+    producer.produce(&topic, records.take(100)).await;
+    let of_exemplars = format!("{topic}-exemplars");
+    committed_by(kafka, &of_exemplars, &topic, &bridge).await;
+
+    disk.fill();
+    producer.produce(&topic, records.take(500)).await;
+    failing(&bridge, "wal", &["wal.required", "No space left on device"]).await;
+    let before = of_group(&bridge, "exemplar_bridge_kafka_records_total", "exemplars").await;
+    producer.produce(&topic, records.take(500)).await;
+    for group in [&topic, &format!("{topic}-b")] {
+        committed_by(kafka, group, &topic, &bridge).await;
+    }
+    assert!(receivers.iter().all(|receiver| receiver.samples() == records.samples()));
+    let read = of_group(&bridge, "exemplar_bridge_kafka_records_total", "exemplars").await;
+    assert_eq!(read, before, "it reads no more");
+    assert!(kafka.lag(&of_exemplars, &topic).await >= 500);
+
+    disk.empty();
+    committed_by(kafka, &of_exemplars, &topic, &bridge).await;
+    holds(&bridge, &records.held()).await;
 }
 
 /// Instances share the partitions of each group by itself.
