@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
-use crate::dead_letter::{Letter, Why};
-use crate::delivery::{Backoff, Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
+use crate::dead_letter::{Letter, Put, Why};
+use crate::delivery::{Batch, Builder, Capacity, Delivery, GUARD, Outcome, Receiver};
 use crate::exemplars::Exemplars;
 use crate::kafka::trouble::Trouble;
 use crate::kafka::{Source, TopicPartition, as_record};
@@ -116,8 +116,8 @@ pub struct Lane {
     troubled: bool,
     /// Whether there is no offset to go on at, and nobody has been told yet.
     no_offset: bool,
-    /// What the spool could not keep, and when to try again.
-    aside: Option<(Aside, Instant)>,
+    /// What cannot be decoded and is not kept yet.
+    aside: Option<Aside>,
 }
 
 /// Exemplars on their way out of the growing batch.
@@ -138,12 +138,15 @@ fn hand_over(taking: &mut Option<Taking>) -> u64 {
     taking.sequence
 }
 
-/// A record that cannot be decoded, on its way into the spool.
+/// A record that cannot be decoded, on its way to where dead letters are kept.
 struct Aside {
-    letter: Letter,
+    /// Until it is kept; for ever, if the lane is told to stop before: nothing behind it may be settled then.
+    keeping: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     offset: i64,
-    backoff: Backoff,
 }
+
+/// A dead letter that is kept sooner is waited for with everything else: then the batch grows on behind it.
+const PROMPTLY: Duration = Duration::from_millis(50);
 
 impl Lane {
     /// A lane that reads `source` until `stop` is cancelled, and hands the exemplars in it to `exemplars`.
@@ -204,6 +207,7 @@ impl Lane {
             }
 
             let has_room = self.has_room();
+            let mut aside = self.aside.take();
             let stop = self.stop.clone();
             tokio::select! {
                 biased;
@@ -220,12 +224,12 @@ impl Lane {
                 () = freed, if !has_room => {}
                 () = made(room), if !has_room => {}
                 () = self.lingered() => {}
-                () = self.time_to_put_aside() => {
-                    if let Some((aside, _)) = self.aside.take() {
-                        self.put_aside(aside).await;
-                    }
+                offset = kept(&mut aside) => {
+                    aside = None;
+                    self.note_aside(offset);
                 }
             }
+            self.aside = aside;
         }
     }
 
@@ -307,7 +311,7 @@ impl Lane {
                     let offset = record.offset;
                     let letter = Letter::new(&record, self.why(&error));
                     drop(message);
-                    self.put_aside(Aside { letter, offset, backoff: Backoff::new() }).await;
+                    self.put_aside(letter, offset).await;
                 }
             }
         }
@@ -323,23 +327,29 @@ impl Lane {
         Why { reason: error.reason(), detail: error.to_string(), status: None, receiver: &self.receiver.name }
     }
 
-    /// Keeps a record that cannot be decoded. While the spool cannot, the lane reads no more, but what it has read
-    /// before is sent.
-    async fn put_aside(&mut self, aside: Aside) {
-        if !self.receiver.dead_letters.try_put(&aside.letter).await {
-            let mut backoff = aside.backoff;
-            let again = Instant::now() + backoff.next(None);
-            self.aside = Some((Aside { backoff, ..aside }, again));
-            return;
+    /// Keeps a record that cannot be decoded. Until it is kept the lane reads no more, but what it has read before is
+    /// sent.
+    async fn put_aside(&mut self, letter: Letter, offset: i64) {
+        let (receiver, stop) = (Arc::clone(&self.receiver), self.stop.clone());
+        let mut keeping = Box::pin(async move {
+            if receiver.dead_letters.put(letter, &stop).await == Put::Stopped {
+                std::future::pending().await
+            }
+        });
+        match tokio::time::timeout(PROMPTLY, &mut keeping).await {
+            Ok(()) => self.note_aside(offset),
+            Err(_) => self.aside = Some(Aside { keeping, offset }),
         }
-        self.growing.skip(aside.offset);
+    }
+
+    fn note_aside(&mut self, offset: i64) {
+        self.growing.skip(offset);
         self.undecodable_in_a_row += 1;
         if self.undecodable_in_a_row == GUARD {
             // It is not the data: the lane delivers what it has and reads no more.
             let message = format!(
-                "{GUARD} records in a row, up to offset {}, could not be decoded, so it is not the data; holding. Check \
-                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and restart",
-                aside.offset
+                "{GUARD} records in a row, up to offset {offset}, could not be decoded, so it is not the data; holding. Check \
+                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and restart"
             );
             self.receiver.status.report(&self.component(), Severity::Failing, message);
         }
@@ -373,14 +383,6 @@ impl Lane {
         match self.begun {
             Some(begun) if !self.has_lingered() => tokio::time::sleep_until((begun + self.bounds.linger).into()).await,
             _ => std::future::pending().await,
-        }
-    }
-
-    /// Waits until it is time to try again what the spool could not keep; never ends if there is nothing.
-    async fn time_to_put_aside(&self) {
-        match &self.aside {
-            Some((_, again)) => tokio::time::sleep_until((*again).into()).await,
-            None => std::future::pending().await,
         }
     }
 
@@ -423,5 +425,16 @@ async fn finished(courier: &mut Courier) -> (Delivery, Outcome) {
     match courier {
         Courier::Busy(in_flight) => in_flight.await,
         Courier::Idle(_) => std::future::pending().await,
+    }
+}
+
+/// The offset of what was to be kept, once it is; never, if there is nothing.
+async fn kept(aside: &mut Option<Aside>) -> i64 {
+    match aside {
+        Some(aside) => {
+            aside.keeping.as_mut().await;
+            aside.offset
+        }
+        None => std::future::pending().await,
     }
 }
