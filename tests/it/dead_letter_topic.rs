@@ -1,6 +1,7 @@
 //! Promise: with `dead_letter.topic`, dead letters are on that topic, untouched, with why in headers. What it refuses for its
 //! own sake is in the spool; while it is away, nothing is committed that is not kept.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -292,7 +293,8 @@ async fn letters_on_a_topic_are_replayed_once() {
     assert!(first.err.contains("too much") && first.err.contains("unrecognized"), "{first:?}");
     assert_eq!(accepted(&receiver)[&0], (0..20).filter(|number| number % 2 == 1).collect::<Vec<_>>());
     let listed = run(bridge.path(), &["list", "--json", "--from-topic", &dead]).await.lines();
-    assert_eq!(listed.iter().filter_map(|letter| letter["offset"].as_i64()).collect::<Vec<_>>(), [20, 21]);
+    let offsets: BTreeSet<_> = listed.iter().filter_map(|letter| letter["offset"].as_i64()).collect();
+    assert_eq!(offsets, BTreeSet::from([20, 21]));
     receiver.accept_all();
     let second = replay().await;
     assert_eq!((second.code, second.out.as_str()), (Some(1), "replayed 1, refused 1, left 1\n"), "{second:?}");

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 use testkit::traffic::{Encoding, encode_request, numbered};
-use testkit::{Answer, Bridge, Kafka, Receiver, Record};
+use testkit::{Answer, Bridge, Kafka, PATIENCE, Receiver, Record, eventually};
 
 use crate::all_committed;
 use crate::one_sample::one_partition;
@@ -82,8 +82,11 @@ async fn a_replay_makes_room_also_when_the_first_is_refused_again() {
 async fn segments_that_are_moved_away_make_room() {
     let (kafka, topic, receiver, bridge) = full().await;
     receiver.accept_all();
-    let (spool, elsewhere) = (bridge.path().join("data/dead-letter"), bridge.path().join("elsewhere"));
+    // What is not durable yet would be written again.
     let kept = dead_letters(&bridge);
+    let all = Some(kept.len() as i64);
+    eventually("they are committed", PATIENCE, async || kafka.committed(&topic, &topic).await == [all]).await;
+    let (spool, elsewhere) = (bridge.path().join("data/dead-letter"), bridge.path().join("elsewhere"));
     fs::create_dir(&elsewhere).expect("the directory is ours");
     for entry in fs::read_dir(&spool).expect("the spool is there") {
         let path = entry.expect("an entry").path();
