@@ -66,7 +66,7 @@ pub async fn run_and_tell(
 ) -> Result<(), BridgeError> {
     let config = Arc::new(config);
     let (metrics, status) = (Arc::new(Metrics::new()), Status::default());
-    let dead_letters = DeadLetters::open(&config.dead_letter, status.clone(), &metrics)?;
+    let dead_letters = DeadLetters::open(&config, status.clone(), &metrics)?;
     let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics)?;
     let server = api::Server::bind(&config.http, Arc::clone(&metrics), status.clone(), exemplars.clone()).await?;
     listening(server.address());

@@ -8,11 +8,12 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use crate::cli::Exit;
 use crate::config::Config;
+use crate::dead_letter::WRITABLE;
 use crate::delivery::{Client, Verdict};
 use crate::kafka::TopicPartition;
 use crate::kafka::client::{Observer, consumer_config, try_consumer};
+use crate::kafka::producer::Producer;
 use crate::kafka::trouble::{READABLE, Trouble};
-
 /// Checks everything, says what it finds a line each, and returns what to exit with: that of the first thing that is
 /// wrong.
 pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
@@ -32,6 +33,11 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
     let kafka = tokio::task::spawn_blocking(move || check_kafka(&asked)).await;
     for what in kafka.expect("checking does not panic") {
         found(what, Exit::Kafka);
+    }
+    if let Some(topic) = config.dead_letter.topic.clone() {
+        let asked = config.clone();
+        let topic = tokio::task::spawn_blocking(move || check_dead_letter_topic(&asked, &topic)).await;
+        found(topic.expect("checking does not panic"), Exit::Kafka);
     }
     for remote in &config.remote_write {
         let name = &remote.name;
@@ -97,6 +103,17 @@ fn check_kafka(config: &Config) -> Vec<Result<String, String>> {
         });
     }
     results
+}
+
+/// Whether dead letters have somewhere to go. Nothing is written, so whether they may be shows with the first.
+fn check_dead_letter_topic(config: &Config, topic: &str) -> Result<String, String> {
+    let wrong = |error: &dyn Display| format!("dead_letter.topic {topic}: {error}");
+    Producer::new(config).map_err(|error| wrong(&error))?;
+    let observer = Observer::new(config, &config.kafka.group_id).map_err(|error| wrong(&error))?;
+    match observer.partitions(&[topic.to_owned()]).map_err(|error| wrong(&error))?.len() {
+        0 => Err(wrong(&format_args!("does not exist, or may not be seen; {WRITABLE}"))),
+        count => Ok(format!("dead_letter.topic {topic}: {count} partitions; nothing was written to it")),
+    }
 }
 
 /// How long brokers may take to agree who keeps the group's offsets: they make that topic when a group first asks.

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, Sources};
+use crate::dead_letter::REASONS;
+use crate::dead_letter::replay::{Options, To};
 use crate::demo;
 
 const ABOUT: &str = "Metrics from Kafka to VictoriaMetrics, or any receiver of Prometheus remote write";
@@ -32,6 +36,7 @@ Examples:
   exemplar-bridge --config /etc/exemplar-bridge.json check
   exemplar-bridge config > config.json
   exemplar-bridge dead-letter list --json | jq .reason
+  exemplar-bridge dead-letter replay --to receiver --rate 100
   exemplar-bridge wal verify
 
 Exit codes:
@@ -48,13 +53,22 @@ Needs no server and leaves nothing behind. Prints the curl lines to try; SIGINT 
 kafka, remote_write and all directories are the demo's own. The rest of the configuration counts,
 http.listen for example; of what is logged only warnings are, unless --set log.level says otherwise.";
 
+const REPLAY_HELP: &str = "\
+A letter that is accepted is not sent again, whenever and however the replay ends: it goes on where
+it was. What is refused again stays, is told, and makes the exit code 1. Works while the bridge runs,
+which removes what was accepted.
+
+--to receiver sends each letter to the receiver that it was meant for. --to topic puts the record
+back where it came from, as it was: every group there reads it again.";
+
 /// What the program ends with. Scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
     /// All is well.
     Fine = 0,
-    /// Something failed while running; `wal verify`: something is damaged or cannot be read.
+    /// Something failed while running; `wal verify`: something is damaged or cannot be read; `dead-letter replay`:
+    /// something was refused.
     Failed = 1,
     /// The configuration or the command line is wrong.
     Configuration = 2,
@@ -124,7 +138,7 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
-    /// Look at the records that could not be delivered
+    /// Look at the records that could not be delivered, or send them again
     #[command(disable_help_subcommand = true)]
     DeadLetter {
         #[command(subcommand)]
@@ -174,9 +188,41 @@ enum DeadLetterCommand {
         settings: Settings,
         /// The spool's directory [default: dead_letter.directory]
         directory: Option<PathBuf>,
+        /// Those on this topic, in place of a spool
+        #[arg(long, value_name = "NAME", conflicts_with = "directory")]
+        from_topic: Option<String>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Send them again, to their receiver or to the topic they came from
+    #[command(after_help = REPLAY_HELP)]
+    Replay {
+        #[command(flatten)]
+        settings: Settings,
+        /// The spool's directory [default: dead_letter.directory]
+        directory: Option<PathBuf>,
+        /// Those on this topic, in place of a spool
+        #[arg(long, value_name = "NAME", conflicts_with = "directory")]
+        from_topic: Option<String>,
+        /// Where to
+        #[arg(long, value_name = "WHERE")]
+        to: Where,
+        /// This receiver, whichever they were meant for
+        #[arg(long, value_name = "NAME")]
+        receiver: Option<String>,
+        /// At most so many a second
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
+        /// Only those with this reason; may be repeated
+        #[arg(long, value_parser = PossibleValuesParser::new(REASONS), hide_possible_values = true)]
+        reason: Vec<String>,
+        /// Only those that came from this topic; may be repeated
+        #[arg(long, value_name = "NAME")]
+        topic: Vec<String>,
+        /// Say what would be sent, and send nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Show one in full
     #[command(allow_missing_positional = true)]
@@ -188,6 +234,9 @@ enum DeadLetterCommand {
         /// Which one: its position as `list` prints it, or TOPIC/PARTITION/OFFSET
         #[arg(value_name = "POSITION|TOPIC/PARTITION/OFFSET")]
         which: Which,
+        /// Of those on this topic, in place of a spool
+        #[arg(long, value_name = "NAME", conflicts_with = "directory")]
+        from_topic: Option<String>,
         /// Write the record's value to standard output, byte for byte
         #[arg(long, conflicts_with = "json")]
         value: bool,
@@ -195,6 +244,15 @@ enum DeadLetterCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Where dead letters are sent.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Where {
+    /// The receiver that each was meant for
+    Receiver,
+    /// The topic and partition that each came from
+    Topic,
 }
 
 /// What is to be done.
@@ -214,13 +272,26 @@ pub enum Task {
     ListDeadLetters {
         /// The spool, if it is not the configured one.
         directory: Option<PathBuf>,
+        /// The topic that they are on, if it is no spool.
+        from_topic: Option<String>,
         /// As JSON lines.
         json: bool,
+    },
+    /// Send dead letters again.
+    ReplayDeadLetters {
+        /// The spool, if it is not the configured one.
+        directory: Option<PathBuf>,
+        /// The topic that they are on, if it is no spool.
+        from_topic: Option<String>,
+        /// Which, and where to.
+        options: Options,
     },
     /// Show a dead letter.
     ShowDeadLetter {
         /// The spool, if it is not the configured one.
         directory: Option<PathBuf>,
+        /// The topic that it is on, if it is no spool.
+        from_topic: Option<String>,
         /// The dead letter.
         which: Which,
         /// In what form.
@@ -315,7 +386,10 @@ impl Cli {
                 | Command::Demo { settings }
                 | Command::Config { settings, .. }
                 | Command::DeadLetter {
-                    command: DeadLetterCommand::List { settings, .. } | DeadLetterCommand::Show { settings, .. },
+                    command:
+                        DeadLetterCommand::List { settings, .. }
+                        | DeadLetterCommand::Show { settings, .. }
+                        | DeadLetterCommand::Replay { settings, .. },
                 }
                 | Command::Wal {
                     command:
@@ -336,14 +410,26 @@ impl Cli {
 impl DeadLetterCommand {
     fn task(&self) -> Task {
         match self {
-            Self::List { directory, json, .. } => Task::ListDeadLetters { directory: directory.clone(), json: *json },
-            Self::Show { directory, which, value, json, .. } => {
+            Self::List { directory, from_topic, json, .. } => {
+                Task::ListDeadLetters { directory: directory.clone(), from_topic: from_topic.clone(), json: *json }
+            }
+            Self::Replay { directory, from_topic, to, receiver, rate, reason, topic, dry_run, .. } => {
+                let to = match to {
+                    Where::Receiver => To::Receiver(receiver.clone()),
+                    Where::Topic => To::Topic,
+                };
+                let (reasons, topics) = (reason.clone(), topic.clone());
+                let options = Options { to, rate: *rate, reasons, topics, dry_run: *dry_run };
+                Task::ReplayDeadLetters { directory: directory.clone(), from_topic: from_topic.clone(), options }
+            }
+            Self::Show { directory, from_topic, which, value, json, .. } => {
                 let form = match (value, json) {
                     (true, _) => Form::Value,
                     (_, true) => Form::Json,
                     _ => Form::Text,
                 };
-                Task::ShowDeadLetter { directory: directory.clone(), which: which.clone(), form }
+                let (directory, from_topic) = (directory.clone(), from_topic.clone());
+                Task::ShowDeadLetter { directory, from_topic, which: which.clone(), form }
             }
         }
     }
@@ -362,8 +448,22 @@ impl WalCommand {
 /// Parses this process's command line; `librdkafka` is its version and what was built into it, for `--version`. Ends
 /// the process for `--help` and `--version`, and with [`Exit::Configuration`] if the command line is wrong.
 pub fn parse(librdkafka: &str) -> Cli {
-    let matches = command(librdkafka).get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    parsed(librdkafka, std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+fn parsed<A>(librdkafka: &str, arguments: impl IntoIterator<Item = A>) -> Result<Cli, clap::Error>
+where
+    A: Into<std::ffi::OsString> + Clone,
+{
+    let mut command = command(librdkafka);
+    let cli = Cli::from_arg_matches(&command.try_get_matches_from_mut(arguments)?)?;
+    match &cli.command {
+        // clap knows no value of one argument that another one needs.
+        Some(Command::DeadLetter {
+            command: DeadLetterCommand::Replay { to: Where::Topic, receiver: Some(_), .. },
+        }) => Err(command.error(ErrorKind::ArgumentConflict, "--receiver needs --to receiver")),
+        _ => Ok(cli),
+    }
 }
 
 fn command(librdkafka: &str) -> clap::Command {
@@ -378,112 +478,4 @@ pub fn show(config: &Config) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cli(line: &str) -> Result<Cli, clap::Error> {
-        let arguments = std::iter::once("exemplar-bridge").chain(line.split_whitespace());
-        command("1.2.3 (ssl)")
-            .try_get_matches_from(arguments)
-            .map(|matches| Cli::from_arg_matches(&matches).expect("what clap has matched"))
-    }
-
-    fn task(line: &str) -> Task {
-        cli(line).expect(line).task()
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        command("1.2.3").debug_assert();
-    }
-
-    #[test]
-    fn no_command_runs() {
-        assert_eq!(task(""), Task::Run);
-        assert_eq!(task("run"), Task::Run);
-        assert_eq!(task("--config a.json"), Task::Run);
-        assert_eq!(task("check"), Task::Check);
-        assert_eq!(task("demo"), Task::Demo);
-        assert_eq!(task("config"), Task::ShowConfig);
-        assert_eq!(task("config --schema"), Task::ShowSchema);
-    }
-
-    #[test]
-    fn settings_stand_before_and_after_the_command() {
-        let both = cli("--config a.json --set a=1 --set b=2 check --set c=3").expect("a command");
-        let sources = both.sources();
-        assert_eq!(sources.file, Some("a.json".into()));
-        assert_eq!(sources.set, ["a=1", "b=2", "c=3"]);
-        assert!(sources.check_files);
-
-        let after = cli("dead-letter list --config b.json").expect("a command").sources();
-        assert_eq!((after.file, after.check_files), (Some("b.json".into()), false));
-
-        let demo = cli("--set a=1 demo --set log.level=info").expect("a command").sources();
-        assert_eq!(demo.set[1..], ["a=1", "log.level=info"]);
-        assert!(demo.set[0].starts_with("log.level=warn"), "{:?}", demo.set);
-        assert!(!demo.check_files);
-    }
-
-    #[test]
-    fn dead_letters_are_named_by_position_or_by_record() {
-        let list = Task::ListDeadLetters { directory: Some("spool".into()), json: true };
-        assert_eq!(task("dead-letter list spool --json"), list);
-
-        let shown = |directory: Option<&str>, which, form| Task::ShowDeadLetter {
-            directory: directory.map(PathBuf::from),
-            which,
-            form,
-        };
-        let position = Which::Position("3:128".to_owned());
-        assert_eq!(task("dead-letter show 3:128"), shown(None, position.clone(), Form::Text));
-        let with_directory = shown(Some("/spool"), position, Form::Json);
-        assert_eq!(task("dead-letter show /spool 3:128 --json"), with_directory);
-        let record = Which::Record { topic: "metrics".to_owned(), partition: 2, offset: 77 };
-        assert_eq!(task("dead-letter show metrics/2/77 --value"), shown(None, record, Form::Value));
-    }
-
-    #[test]
-    fn a_log_is_named_by_its_directory() {
-        assert_eq!(task("wal verify"), Task::VerifyLog { directory: None });
-        assert_eq!(task("wal export"), Task::ExportLog { directory: None });
-        let directory = Some(PathBuf::from("data/wal"));
-        assert_eq!(task("wal verify data/wal"), Task::VerifyLog { directory: directory.clone() });
-        assert_eq!(task("wal inspect data/wal"), Task::InspectLog { directory: directory.clone(), json: false });
-        assert_eq!(task("wal inspect data/wal --json"), Task::InspectLog { directory, json: true });
-    }
-
-    #[test]
-    fn a_wrong_command_line_exits_with_the_code_for_it() {
-        for line in [
-            "--nope",
-            "nope",
-            "dead-letter",
-            "dead-letter show",
-            "dead-letter show a/b/c",
-            "dead-letter show a/1",
-            "dead-letter show /1/2",
-            "dead-letter show a/1/2 --value --json",
-            "wal",
-            "wal repair data/wal",
-        ] {
-            let error = cli(line).expect_err(line);
-            assert_eq!(error.exit_code(), Exit::Configuration as i32, "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn version_and_help_say_what_is_needed() {
-        let version = cli("--version").expect_err("ends").to_string();
-        let expected = concat!("exemplar-bridge ", env!("CARGO_PKG_VERSION"), "\nlibrdkafka 1.2.3 (ssl)\n");
-        assert_eq!(version, expected);
-        let help = cli("--help").expect_err("ends").to_string();
-        for part in ["remote write", "Examples:", "Exit codes:", "EXEMPLAR_BRIDGE_KAFKA__BROKERS", "check"] {
-            assert!(help.contains(part), "{part} in {help}");
-        }
-        for help in [help, cli("-h").expect_err("ends").to_string()] {
-            let longest = help.lines().map(|line| line.chars().count()).max();
-            assert!(longest <= Some(100), "{help}");
-        }
-    }
-}
+mod tests;

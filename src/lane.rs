@@ -14,8 +14,8 @@ use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Share};
-use crate::dead_letter::{Letter, Why};
-use crate::delivery::{Backoff, Batch, Builder, Delivery, GUARD, Outcome, Receiver};
+use crate::dead_letter::{Letter, Put, Why};
+use crate::delivery::{Batch, Builder, Delivery, GUARD, Outcome, Receiver};
 use crate::exemplars::Exemplars;
 use crate::kafka::trouble::Trouble;
 use crate::kafka::{Offsets, Source, TopicPartition, as_record};
@@ -105,8 +105,8 @@ pub struct Lane {
     troubled: bool,
     /// Whether there is no offset to go on at, and nobody has been told yet.
     no_offset: bool,
-    /// What the spool could not keep, and when to try again.
-    aside: Option<(Aside, Instant)>,
+    /// What cannot be decoded and is not kept yet.
+    aside: Option<Aside>,
 }
 
 /// Exemplars on their way out of the growing batch.
@@ -132,13 +132,15 @@ fn finish(growing: &mut Builder, taking: &mut Option<Taking>) -> Option<(Batch, 
     growing.finish(hand_over(taking)).map(|batch| (batch, Instant::now()))
 }
 
-/// A record that cannot be decoded, on its way into the spool.
+/// A record that cannot be decoded, on its way to where dead letters are kept.
 struct Aside {
-    letter: Letter,
+    /// Until it is kept; for ever, if the lane is told to stop before: nothing behind it may be settled then.
+    keeping: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     offset: i64,
-    receiver: Arc<Receiver>,
-    backoff: Backoff,
 }
+
+/// A dead letter that is kept sooner is waited for with everything else: then the batch grows on behind it.
+const PROMPTLY: Duration = Duration::from_millis(50);
 
 impl Lane {
     /// A lane that reads `source` until `stop` is cancelled, and hands the exemplars in it to `exemplars`.
@@ -195,6 +197,7 @@ impl Lane {
             }
 
             let has_room = self.has_room();
+            let mut aside = self.aside.take();
             let stop = self.stop.clone();
             tokio::select! {
                 biased;
@@ -211,12 +214,12 @@ impl Lane {
                 () = freed, if !has_room => {}
                 () = made(room), if !has_room => {}
                 () = self.lingered() => {}
-                () = self.time_to_put_aside() => {
-                    if let Some((aside, _)) = self.aside.take() {
-                        self.put_aside(aside).await;
-                    }
+                offset = kept(&mut aside) => {
+                    aside = None;
+                    self.pass_over(offset);
                 }
             }
+            self.aside = aside;
         }
     }
 
@@ -318,9 +321,9 @@ impl Lane {
                     };
                     let (reason, detail) = (error.reason(), error.to_string());
                     let letter = Letter::new(&record, Why { reason, detail, status: None, receiver: &receiver.name });
-                    let aside = Aside { letter, offset, receiver: Arc::clone(receiver), backoff: Backoff::new() };
+                    let receiver = Arc::clone(receiver);
                     drop(message);
-                    self.put_aside(aside).await;
+                    self.put_aside(letter, receiver, offset).await;
                 }
             }
         }
@@ -339,16 +342,19 @@ impl Lane {
         self.group.metrics.record_bytes.inc_by(bytes as u64);
     }
 
-    /// Keeps a record that cannot be decoded. While the spool cannot, the lane reads no more, but what it has read
-    /// before is sent.
-    async fn put_aside(&mut self, aside: Aside) {
-        if !aside.receiver.dead_letters.try_put(&aside.letter).await {
-            let mut backoff = aside.backoff;
-            let again = Instant::now() + backoff.next(None);
-            self.aside = Some((Aside { backoff, ..aside }, again));
-            return;
+    /// Keeps a record that cannot be decoded. Until it is kept the lane reads no more, but what it has read before is
+    /// sent.
+    async fn put_aside(&mut self, letter: Letter, receiver: Arc<Receiver>, offset: i64) {
+        let stop = self.stop.clone();
+        let mut keeping = Box::pin(async move {
+            if receiver.dead_letters.put(letter, &stop).await == Put::Stopped {
+                std::future::pending().await
+            }
+        });
+        match tokio::time::timeout(PROMPTLY, &mut keeping).await {
+            Ok(()) => self.pass_over(offset),
+            Err(_) => self.aside = Some(Aside { keeping, offset }),
         }
-        self.pass_over(aside.offset);
     }
 
     /// Goes on after a record that cannot be decoded; not if it is one of so many that it cannot be the data.
@@ -405,14 +411,6 @@ impl Lane {
         }
     }
 
-    /// Waits until it is time to try again what the spool could not keep; never ends if there is nothing.
-    async fn time_to_put_aside(&self) {
-        match &self.aside {
-            Some((_, again)) => tokio::time::sleep_until((*again).into()).await,
-            None => std::future::pending().await,
-        }
-    }
-
     fn account(&mut self) {
         let full = self.full.as_ref().map_or(0, |(batch, _)| batch.memory());
         let taken = self.taking.as_ref().map_or(0, |taking| taking.taken.memory());
@@ -452,5 +450,16 @@ async fn finished(courier: &mut Courier) -> (Delivery, Outcome) {
     match courier {
         Courier::Busy(in_flight) => in_flight.await,
         Courier::Idle(_) | Courier::Nowhere(_) => std::future::pending().await,
+    }
+}
+
+/// The offset of what was to be kept, once it is; never, if there is nothing.
+async fn kept(aside: &mut Option<Aside>) -> i64 {
+    match aside {
+        Some(aside) => {
+            aside.keeping.as_mut().await;
+            aside.offset
+        }
+        None => std::future::pending().await,
     }
 }

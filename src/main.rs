@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use exemplar_bridge::cli::{self, Cli, Exit, Task};
 use exemplar_bridge::config::{self, Log};
+use exemplar_bridge::dead_letter::replay::replay;
 use exemplar_bridge::{bridge, check, dead_letter, demo, exemplars, kafka, log, wal_command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned as Shutdown};
@@ -39,13 +40,26 @@ fn perform(cli: &Cli) -> anyhow::Result<Exit> {
     };
     match cli.task() {
         Task::ShowSchema | Task::ShowConfig => writeln!(out, "{}", cli::show(&config))?,
-        Task::ListDeadLetters { directory, json } => {
-            let directory = directory.unwrap_or(config.dead_letter.directory);
-            dead_letter::list(&directory, json, &mut out, &mut io::stderr())?;
+        Task::ListDeadLetters { directory, from_topic, json } => {
+            let source = dead_letter::Source::new(directory, from_topic, config);
+            dead_letter::list(&source, json, &mut out, &mut io::stderr())?;
         }
-        Task::ShowDeadLetter { directory, which, form } => {
-            let directory = directory.unwrap_or(config.dead_letter.directory);
-            dead_letter::show(&directory, &which, form, &mut out)?;
+        Task::ShowDeadLetter { directory, from_topic, which, form } => {
+            let source = dead_letter::Source::new(directory, from_topic, config);
+            dead_letter::show(&source, &which, form, &mut out)?;
+        }
+        Task::ReplayDeadLetters { directory, from_topic, options } => {
+            install_crypto();
+            let source = dead_letter::Source::new(directory, from_topic, config.clone());
+            let runtime = runtime()?;
+            let exit = runtime.block_on(async {
+                let stop = signalled()?;
+                let replayed = replay(source, &config, &options, &stop, &mut out, &mut io::stderr()).await?;
+                anyhow::Ok(replayed)
+            });
+            // The place may still be read, by nobody's wish any more.
+            runtime.shutdown_background();
+            return exit;
         }
         Task::InspectLog { directory, json } => {
             let directory = directory.unwrap_or(config.wal.directory);

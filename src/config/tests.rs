@@ -264,6 +264,9 @@ fn impossible_values_are_refused_with_a_remedy() {
         ("kafka.topics", "^a[", "no regular expression"),
         ("kafka.topics", "^a\\d", "[0-9]"),
         ("kafka.topics", "[]", "the list is empty"),
+        ("dead_letter.topic", "metrics", "round in circles"),
+        ("dead_letter.topic", "^dead", "is a pattern"),
+        ("dead_letter.topic", "a/b", "no topic name"),
         ("kafka.group_id", " ", "is empty"),
         ("kafka.revoke_timeout", "5m", "max.poll.interval.ms (300000)"),
         ("kafka.drain_timeout", "400d", "longer than 365d"),
@@ -319,6 +322,21 @@ fn impossible_values_are_refused_with_a_remedy() {
         assert!(problem.starts_with(path) && problem.contains(part), "{problem}");
         assert!(problem.contains(&format!("(flag --set {path}")), "{problem}");
         assert!(!problem.contains("hunter2"), "{problem}");
+    }
+}
+
+#[test]
+fn dead_letters_go_to_no_topic_that_is_read() {
+    let load = |read: &str, dead: &str| {
+        load_with(json!({}), &[], &[&format!("kafka.topics=[{read:?}]"), &format!("dead_letter.topic={dead}")])
+    };
+    for (read, dead) in [("a", "a"), ("^a", "a-dead"), ("^.*[.]dead$", "a.dead"), ("^(a|b)$", "b")] {
+        let problem = only_problem(load(read, dead));
+        assert!(problem.starts_with("dead_letter.topic") && problem.contains(read), "{problem}");
+        assert!(problem.contains("kafka.topics"), "{problem}");
+    }
+    for (read, dead) in [("a", "b"), ("^a$", "a-dead"), ("^a", "dead-a"), ("a.b", "a-b")] {
+        assert_eq!(load(read, dead).expect("no circle").dead_letter.topic.as_deref(), Some(dead));
     }
 }
 

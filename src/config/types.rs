@@ -162,9 +162,13 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadLetter {
+    /// The topic to put them on, with why in headers; it must be there, and be none of those that are read. What it refuses
+    /// for its own sake (too large) goes to the spool; while it is away, the offset is held. Without one, all go to the
+    /// spool. Default: `null`.
+    pub topic: Option<String>,
     /// The directory of the spool; made if it is not there. One instance at a time. Default: `"data/dead-letter"`.
     pub directory: PathBuf,
-    /// The most the spool may hold. A full one holds the offset and fails `/-/ready` until there is room: nothing is
+    /// The most the spool may take on disk. A full one holds the offset and fails `/-/ready` until there is room: nothing is
     /// thrown away, so too small stops the bridge early, too large fills the disk. Default: `"1GiB"`.
     pub max_bytes: ByteSize,
 }
@@ -336,7 +340,7 @@ impl Default for RemoteWrite {
 
 impl Default for DeadLetter {
     fn default() -> Self {
-        Self { directory: "data/dead-letter".into(), max_bytes: ByteSize::from_mib(1024) }
+        Self { topic: None, directory: "data/dead-letter".into(), max_bytes: ByteSize::from_mib(1024) }
     }
 }
 

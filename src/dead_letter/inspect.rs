@@ -1,112 +1,109 @@
-//! `dead-letter list` and `dead-letter show`: they read the spool while a bridge writes it.
+//! `dead-letter list` and `dead-letter show`: they read the spool while a bridge writes it, or a topic.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::ops::ControlFlow;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use prost::Message;
 use proto::dead_letter::DeadLetter;
 use serde_json::{Value, json};
 
+use super::progress::{self, Done};
+use super::source::Found;
+use super::{Source, SourceError, origin};
 use crate::cli::{Form, Which};
 
-/// What a spool holds, entry by entry.
-enum Entry {
-    /// A dead letter and where it is in the spool.
-    Letter(wal::Position, Box<DeadLetter>),
-    /// Something that is lost, in words.
-    Lost(String),
-}
-
-/// Why a spool cannot be shown.
+/// Why dead letters cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// The spool cannot be read.
-    #[error("{}", crate::error_chain(.0))]
-    Read(#[from] wal::Error),
+    /// They cannot be read.
+    #[error(transparent)]
+    Read(#[from] SourceError),
     /// The output cannot be written.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// There is no such dead letter.
-    #[error("no dead letter {which} in {directory}; `exemplar-bridge dead-letter list` shows those there are")]
+    #[error("no dead letter {which} in {place}; `exemplar-bridge dead-letter list` shows those there are")]
     NotFound {
         /// What was asked for.
         which: String,
         /// Where.
-        directory: String,
+        place: String,
     },
     /// What was asked for is not a position.
     #[error(transparent)]
     Position(#[from] wal::ParsePositionError),
 }
 
-fn entries(directory: &Path) -> Result<impl Iterator<Item = Result<Entry, wal::Error>>, wal::Error> {
-    let reader = wal::Reader::open(directory)?;
-    Ok(reader.filter_map(|entry| match entry {
-        Ok(wal::Entry::Record { position, payload }) => Some(Ok(match DeadLetter::decode(payload.as_slice()) {
-            Ok(letter) => Entry::Letter(position, Box::new(letter)),
-            Err(error) => Entry::Lost(format!("{position}: not a dead letter: {error}")),
-        })),
-        Ok(wal::Entry::Damage { position, length, cause }) => {
-            Some(Ok(Entry::Lost(format!("{position}: {length} bytes are damaged: {cause}"))))
-        }
-        // What was being written, or would have been, when the process ended.
-        Ok(wal::Entry::Torn { .. }) => None,
-        Err(error) => Some(Err(error)),
-    }))
-}
-
-/// Lists a spool's dead letters, for people or as a JSON object a line. What is damaged is told on `trouble`.
+/// Lists dead letters, for people or as a JSON object a line; not those that have been replayed. What is damaged is told on
+/// `trouble`.
 ///
 /// # Errors
-/// If the directory cannot be read or the output not written.
-pub fn list(directory: &Path, json: bool, out: &mut impl Write, trouble: &mut impl Write) -> Result<(), InspectError> {
-    let entries = entries(directory)?;
-    if !json {
-        writeln!(out, "{:<12} {:<40} {:<24} DETAIL", "POSITION", "TOPIC/PARTITION/OFFSET", "REASON")?;
-    }
-    for entry in entries {
-        match entry? {
-            Entry::Lost(what) => writeln!(trouble, "{what}")?,
-            Entry::Letter(position, letter) if json => {
-                writeln!(out, "{}", facts(position, &letter))?;
-            }
-            Entry::Letter(position, letter) => {
+/// If they cannot be read or the output not written.
+pub fn list(source: &Source, json: bool, out: &mut impl Write, trouble: &mut impl Write) -> Result<(), InspectError> {
+    let (mut written, mut begun) = (Ok(()), false);
+    let replayed = progress::read(&source.progress())?;
+    let mut line = |found: Found| -> io::Result<()> {
+        if !std::mem::replace(&mut begun, true) && !json {
+            heading(out)?;
+        }
+        match found {
+            Found::Lost(what) => writeln!(trouble, "{what}"),
+            Found::Letter(position, letter) if replayed.contains(&Done::new(position, &letter)) => Ok(()),
+            Found::Letter(position, letter) if json => writeln!(out, "{}", facts(position, &letter)),
+            Found::Letter(position, letter) => {
                 let detail = letter.detail.lines().next().unwrap_or_default();
-                writeln!(out, "{:<12} {:<40} {:<24} {detail}", position.to_string(), origin(&letter), letter.reason)?;
+                writeln!(out, "{:<12} {:<40} {:<24} {detail}", position.to_string(), origin(&letter), letter.reason)
             }
         }
+    };
+    source.read(|found| {
+        written = line(found);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    written?;
+    if !begun && !json {
+        heading(out)?;
     }
     Ok(())
+}
+
+fn heading(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{:<12} {:<40} {:<24} DETAIL", "POSITION", "TOPIC/PARTITION/OFFSET", "REASON")
 }
 
 /// Shows one dead letter in full.
 ///
 /// # Errors
-/// If it is not there, the directory cannot be read, or the output not written.
-pub fn show(directory: &Path, which: &Which, form: Form, out: &mut impl Write) -> Result<(), InspectError> {
+/// If it is not there, they cannot be read, or the output not written.
+pub fn show(source: &Source, which: &Which, form: Form, out: &mut impl Write) -> Result<(), InspectError> {
     let wanted = match which {
         Which::Position(position) => Err(position.parse::<wal::Position>()?),
         Which::Record { topic, partition, offset } => Ok((topic, *partition, *offset)),
     };
-    for entry in entries(directory)? {
-        let Entry::Letter(position, letter) = entry? else {
-            continue;
+    let mut shown = None;
+    source.read(|found| {
+        let Found::Letter(position, letter) = found else {
+            return ControlFlow::Continue(());
         };
         let found = match &wanted {
             Err(wanted) => position == *wanted,
             Ok(wanted) => (&letter.topic, letter.partition, letter.offset) == *wanted,
         };
-        if found {
-            return Ok(print(position, &letter, form, out)?);
+        if !found {
+            return ControlFlow::Continue(());
         }
+        shown = Some(print(position, &letter, form, out));
+        ControlFlow::Break(())
+    })?;
+    if let Some(shown) = shown {
+        return Ok(shown?);
     }
     let which = match which {
         Which::Position(position) => format!("at {position}"),
         Which::Record { topic, partition, offset } => format!("{topic}/{partition}/{offset}"),
     };
-    Err(InspectError::NotFound { which, directory: directory.display().to_string() })
+    Err(InspectError::NotFound { which, place: source.to_string() })
 }
 
 fn print(position: wal::Position, letter: &DeadLetter, form: Form, out: &mut impl Write) -> io::Result<()> {
@@ -146,10 +143,6 @@ fn print(position: wal::Position, letter: &DeadLetter, form: Form, out: &mut imp
             writeln!(out, "value      {bytes} bytes; --value writes them to standard output")
         }
     }
-}
-
-fn origin(letter: &DeadLetter) -> String {
-    format!("{}/{}/{}", letter.topic, letter.partition, letter.offset)
 }
 
 /// Everything but key, headers and value.

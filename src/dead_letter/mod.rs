@@ -1,14 +1,27 @@
-//! Records that cannot be delivered: untouched, with where they came from and why they are here. Lanes put them in;
-//! the command line lists and shows them.
+//! Records that cannot be delivered: untouched, with where they came from and why they are here.
+//!
+//! - [`DeadLetters`]: what lanes put them into: the topic or the spool;
+//! - `topic`: `dead_letter.topic`, with `facts`, the headers that say why a record is there;
+//! - `spool`: a log of its own in `dead_letter.directory`; `tidy` removes from it what has been replayed;
+//! - [`Source`]: either of them read, for [`list()`], [`show`] and [`replay`];
+//! - `progress`: which letters have been replayed, for whoever comes next.
 
+mod facts;
 mod inspect;
+mod keep;
+mod progress;
+pub mod replay;
+mod source;
 mod spool;
+mod tidy;
+mod topic;
 
-use prost::Message;
 use proto::dead_letter::{DeadLetter, Header};
 
 pub use inspect::{InspectError, list, show};
-pub use spool::{DeadLetters, OpenError, Put};
+pub use keep::{DeadLetters, OpenError, Put};
+pub use source::{Source, SourceError};
+pub use topic::WRITABLE;
 
 use crate::record::Record;
 
@@ -41,7 +54,7 @@ pub const REASONS: [&str; 10] = [
     "server_error",
 ];
 
-/// A record on its way into the spool.
+/// A record on its way to where dead letters are kept.
 pub struct Letter {
     reason: &'static str,
     letter: DeadLetter,
@@ -52,17 +65,13 @@ impl Letter {
     pub fn new(record: &Record<'_>, why: Why<'_>) -> Self {
         let mut detail = why.detail;
         detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
-        let headers = record
-            .headers
-            .iter()
-            .map(|(name, value)| Header { name: (*name).to_owned(), value: value.map(<[u8]>::to_vec) });
         let letter = DeadLetter {
             topic: record.topic.to_owned(),
             partition: record.partition,
             offset: record.offset,
             timestamp: record.timestamp,
             key: record.key.map(<[u8]>::to_vec),
-            headers: headers.collect(),
+            headers: owned(&record.headers),
             value: record.payload.map(<[u8]>::to_vec),
             reason: why.reason.to_owned(),
             detail,
@@ -72,8 +81,32 @@ impl Letter {
         };
         Self { reason: why.reason, letter }
     }
+}
 
-    fn encode(&self) -> Vec<u8> {
-        self.letter.encode_to_vec()
+fn owned(headers: &[(&str, Option<&[u8]>)]) -> Vec<Header> {
+    let header =
+        |(name, value): &(&str, Option<&[u8]>)| Header { name: (*name).to_owned(), value: value.map(<[u8]>::to_vec) };
+    headers.iter().map(header).collect()
+}
+
+fn borrowed(headers: &[Header]) -> Vec<(&str, Option<&[u8]>)> {
+    headers.iter().map(|header| (header.name.as_str(), header.value.as_deref())).collect()
+}
+
+/// The record that a letter is about, as it came.
+fn record(letter: &DeadLetter) -> Record<'_> {
+    Record {
+        topic: &letter.topic,
+        partition: letter.partition,
+        offset: letter.offset,
+        timestamp: letter.timestamp,
+        key: letter.key.as_deref(),
+        headers: borrowed(&letter.headers),
+        payload: letter.value.as_deref(),
     }
+}
+
+/// Where a letter's record came from, in one word.
+fn origin(letter: &DeadLetter) -> String {
+    format!("{}/{}/{}", letter.topic, letter.partition, letter.offset)
 }

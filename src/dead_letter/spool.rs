@@ -1,150 +1,94 @@
 //! The local spool: a log of its own. What is put in is never overwritten, and nothing is committed before it is synced.
+//!
+//! It is full when its segments take `dead_letter.max_bytes`. Then it is looked at anew with each attempt: others may have
+//! moved segments away, or a replay may have sent what is in there.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
 
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use tokio_util::sync::CancellationToken;
+use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Letter, REASONS};
+use super::progress::Progress;
+use super::tidy::{progress_of, tidy};
 use crate::config;
-use crate::delivery::Backoff;
-use crate::metrics::{DurationHistogram, Metrics, ReasonLabel};
-use crate::now;
-use crate::status::{Severity, Status};
+use crate::metrics::{DurationHistogram, Metrics};
 
-/// The spool cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("dead_letter.directory: the spool cannot be opened: {}", crate::error_chain(.0))]
-pub struct OpenError(wal::Error);
-
-/// How a dead letter's way ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Put {
-    /// It is in the spool; durable with the next [`DeadLetters::sync`].
-    Kept,
-    /// The lane was told to stop before it was; its offset must not be settled.
-    Stopped,
-}
-
-/// The spool, shared by all lanes.
-#[derive(Clone)]
-pub struct DeadLetters(Arc<Spool>);
-
-struct Spool {
+/// The spool.
+pub(super) struct Spool {
     log: Mutex<wal::Log>,
-    status: Status,
-    count: Family<ReasonLabel, Counter>,
+    directory: PathBuf,
+    max_bytes: u64,
+    size: Gauge,
     fsync_duration: DurationHistogram,
-    /// When one was last logged, in milliseconds since the epoch.
-    logged: AtomicI64,
+    /// The list of what was replayed as it was when it was last looked at.
+    tidied: Mutex<Option<Stamp>>,
 }
 
-/// What the spool's trouble is reported under.
-const COMPONENT: &str = "dead_letter";
-const SYNC_COMPONENT: &str = "dead_letter/sync";
+type Stamp = (u64, SystemTime);
 
-/// Dead letters come in bursts; the log shows one in so many milliseconds, the counter all.
-const LOG_EVERY: i64 = 1000;
+/// Opens a spool's log, as the only one.
+pub(super) fn open(directory: &Path) -> Result<wal::Log, wal::Error> {
+    let options = wal::Options {
+        segment_bytes: 16 << 20,
+        // Whatever Kafka can hold must fit.
+        max_record_bytes: wal::MAX_RECORD_BYTES,
+        ..wal::Options::default()
+    };
+    wal::Log::open(directory, options)
+}
 
-impl DeadLetters {
-    /// Opens the spool, and makes its directory if need be.
-    ///
-    /// # Errors
-    /// If the directory cannot be written, or another process has it open.
-    pub fn open(config: &config::DeadLetter, status: Status, metrics: &Metrics) -> Result<Self, OpenError> {
-        let options = wal::Options {
-            segment_bytes: 16 << 20,
-            // Whatever Kafka can hold must fit.
-            max_record_bytes: wal::MAX_RECORD_BYTES,
-            max_bytes: Some(config.max_bytes.get()),
-            ..wal::Options::default()
-        };
-        let log = wal::Log::open(&config.directory, options).map_err(OpenError)?;
-        Ok(Self(Arc::new(Spool {
-            log: Mutex::new(log),
-            status,
-            count: metrics.dead_letters.clone(),
-            fsync_duration: metrics.dead_letter_fsync_duration.clone(),
-            logged: AtomicI64::new(0),
-        })))
-    }
-
-    /// Keeps a dead letter, trying as long as it takes: its offset is held until it is kept or the lane told to stop.
-    pub async fn put(&self, letter: Letter, stop: &CancellationToken) -> Put {
-        let mut backoff = Backoff::new();
-        while !self.try_put(&letter).await {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Put::Stopped,
-                () = tokio::time::sleep(backoff.next(None)) => {}
-            }
+/// Appends a record, and syncs before if need be.
+pub(super) fn append(log: &mut wal::Log, record: &[u8]) -> Result<(), wal::Error> {
+    match log.append(record) {
+        Err(wal::Error::TooMuchUnsynced { .. }) => {
+            log.sync()?;
+            log.append(record).map(drop)
         }
-        Put::Kept
-    }
-
-    /// Tries once to keep a dead letter; whether it is kept. If it is not, [`Status`] says why.
-    pub async fn try_put(&self, letter: &Letter) -> bool {
-        let (spool, record) = (Arc::clone(&self.0), letter.encode());
-        let appended = tokio::task::spawn_blocking(move || spool.append(&record)).await;
-        match appended.expect("appending does not panic") {
-            Ok(()) => {
-                self.0.status.recover(COMPONENT);
-                self.0.count(letter);
-                true
-            }
-            Err(error) => {
-                let message = format!(
-                    "a dead letter cannot be kept, so its partition stands still: {}. Stop, move segments of the \
-                     spool elsewhere or raise dead_letter.max_bytes, and start again",
-                    crate::error_chain(&error)
-                );
-                self.0.status.report(COMPONENT, Severity::Failing, message);
-                false
-            }
-        }
-    }
-
-    /// Makes durable what has been put in so far.
-    ///
-    /// # Errors
-    /// If it cannot be: then nothing may be committed.
-    pub async fn sync(&self) -> Result<(), wal::Error> {
-        let spool = Arc::clone(&self.0);
-        // Always asked of the log, never of a flag of ours: while another sync is under way, this one must wait for it.
-        // With nothing to sync it costs next to nothing.
-        let synced = tokio::task::spawn_blocking(move || {
-            // Only preparing it takes the lock, so that lanes can go on.
-            let pending = spool.lock().begin_sync()?;
-            spool.fsync(pending)
-        });
-        match synced.await.expect("syncing does not panic") {
-            Ok(()) => {
-                self.0.status.recover(SYNC_COMPONENT);
-                Ok(())
-            }
-            Err(error) => {
-                let message = format!(
-                    "nothing is committed, because dead letters cannot be synced: {}",
-                    crate::error_chain(&error)
-                );
-                self.0.status.report(SYNC_COMPONENT, Severity::Failing, message);
-                Err(error)
-            }
-        }
+        appended => appended.map(drop),
     }
 }
 
 impl Spool {
+    /// Opens it, and makes its directory if need be.
+    pub fn open(config: &config::DeadLetter, metrics: &Metrics) -> Result<Self, wal::Error> {
+        let spool = Self {
+            log: Mutex::new(open(&config.directory)?),
+            directory: config.directory.clone(),
+            max_bytes: config.max_bytes.get(),
+            size: metrics.dead_letter_spool_bytes.clone(),
+            fsync_duration: metrics.dead_letter_fsync_duration.clone(),
+            tidied: Mutex::default(),
+        };
+        spool.measure(&spool.lock());
+        Ok(spool)
+    }
+
     fn lock(&self) -> MutexGuard<'_, wal::Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one way to fsync, so that each is counted.
-    fn fsync(&self, pending: wal::PendingSync) -> Result<(), wal::Error> {
+    /// Appends a record, if there is room.
+    pub fn append(&self, record: &[u8]) -> Result<(), wal::Error> {
+        let mut log = self.lock();
+        if self.has_room(&log, record).is_err() {
+            log.refresh()?;
+            self.tidy(&mut log);
+        }
+        let appended = self.has_room(&log, record).and_then(|()| append(&mut log, record));
+        self.measure(&log);
+        appended
+    }
+
+    /// Makes durable what has been put in so far.
+    pub fn sync(&self) -> Result<(), wal::Error> {
+        // Only preparing it takes the lock, so that lanes can go on.
+        let pending = {
+            let mut log = self.lock();
+            self.tidy(&mut log);
+            self.measure(&log);
+            log.begin_sync()?
+        };
         if !pending.is_done() {
             let began = Instant::now();
             pending.run()?;
@@ -153,35 +97,39 @@ impl Spool {
         Ok(())
     }
 
-    fn append(&self, record: &[u8]) -> Result<(), wal::Error> {
-        let mut log = self.lock();
-        match log.append(record) {
-            Err(wal::Error::TooMuchUnsynced { .. }) => {
-                let pending = log.begin_sync()?;
-                self.fsync(pending)?;
-                log.append(record)?;
-            }
-            appended => drop(appended?),
+    /// The limit is kept here and not by the log: what is left between replayed letters must go somewhere before there is
+    /// room.
+    fn has_room(&self, log: &wal::Log, record: &[u8]) -> Result<(), wal::Error> {
+        // With what the log needs for itself, at most.
+        let (size, bytes) = (log.size(), record.len() as u64 + record.len() as u64 / 1024 + 64);
+        if size + bytes <= self.max_bytes {
+            return Ok(());
         }
-        Ok(())
+        Err(wal::Error::Full { directory: self.directory.clone(), bytes, size, max_bytes: self.max_bytes })
     }
 
-    fn count(&self, letter: &Letter) {
-        debug_assert!(REASONS.contains(&letter.reason), "{} is a reason without a counter", letter.reason);
-        self.count.get_or_create(&ReasonLabel { reason: letter.reason }).inc();
-        let (now, logged) = (now(), self.logged.load(Ordering::Relaxed));
-        if now - logged < LOG_EVERY {
+    /// Removes what has been replayed, unless a replay goes on. What cannot be removed is in the way of nobody but the next
+    /// letter, which then says that there is no room.
+    fn tidy(&self, log: &mut wal::Log) {
+        let path = progress_of(&self.directory);
+        let stamp = || std::fs::metadata(&path).and_then(|of_file| Ok((of_file.len(), of_file.modified()?))).ok();
+        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        if stamp().is_none_or(|now| now.0 == 0 || *tidied == Some(now)) {
             return;
         }
-        self.logged.store(now, Ordering::Relaxed);
-        let proto::dead_letter::DeadLetter { topic, partition, offset, detail, receiver, .. } = &letter.letter;
-        tracing::warn!(
-            receiver,
-            topic,
-            partition,
-            offset,
-            reason = letter.reason,
-            "a record is a dead letter (one in a second is shown): {detail}"
-        );
+        match Progress::claim(&path) {
+            Ok(None) => return,
+            Ok(Some(mut progress)) => {
+                if let Err(error) = tidy(log, &mut progress) {
+                    tracing::warn!(%error, "what has been replayed of the dead letters cannot be removed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "it cannot be told which dead letters have been replayed"),
+        }
+        *tidied = stamp();
+    }
+
+    fn measure(&self, log: &wal::Log) {
+        self.size.set(i64::try_from(log.size()).unwrap_or(i64::MAX));
     }
 }

@@ -138,7 +138,7 @@ fn configure(config: Config, brokers: &str, url: &str, directory: &Path) -> Conf
             ..Kafka::default()
         },
         remote_write: vec![RemoteWrite { url: url.to_owned(), ..RemoteWrite::default() }],
-        dead_letter: DeadLetter { directory: directory.join("dead-letter"), ..config.dead_letter },
+        dead_letter: DeadLetter { topic: None, directory: directory.join("dead-letter"), ..config.dead_letter },
         wal: Wal { directory: directory.join("wal"), ..config.wal },
         ..config
     }

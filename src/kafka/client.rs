@@ -76,23 +76,25 @@ pub fn consumer_config(config: &config::Config, group_id: &str, groups: usize, p
     if config.kafka.properties.get("group.protocol") != Some("consumer") {
         client.set("partition.assignment.strategy", "cooperative-sticky");
     }
-    connection(&mut client, config, group_id);
+    connection(&mut client, config);
+    group(&mut client, group_id);
     // Then it says so when there is no offset to go on at, and waits until it is told one.
     client.set(reset::PROPERTY, "error");
     client
 }
 
-/// What every client needs: where the brokers are, the operator's properties, and then what nobody may change.
-fn connection(client: &mut ClientConfig, config: &config::Config, group_id: &str) {
+/// What every client needs: where the brokers are, and the operator's properties.
+pub(super) fn connection(client: &mut ClientConfig, config: &config::Config) {
     client.set("client.id", "exemplar-bridge");
     for (name, value) in config.kafka.properties.iter() {
         client.set(name, value);
     }
-    client
-        .set("bootstrap.servers", &config.kafka.brokers)
-        .set("group.id", group_id)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false");
+    client.set("bootstrap.servers", &config.kafka.brokers);
+}
+
+/// What every consumer needs, and nobody may change.
+pub(super) fn group(client: &mut ClientConfig, group_id: &str) {
+    client.set("group.id", group_id).set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
 }
 
 /// Whether librdkafka takes these properties for a consumer. Connects to nothing.
@@ -153,7 +155,8 @@ impl Observer {
     /// If librdkafka refuses a property.
     pub fn new(config: &config::Config, group_id: &str) -> Result<Self, KafkaError> {
         let mut client = ClientConfig::new();
-        connection(&mut client, config, group_id);
+        connection(&mut client, config);
+        group(&mut client, group_id);
         client.set(STATISTICS_INTERVAL, "0");
         Ok(Self { client: client.create_with_context(Listening::default())? })
     }

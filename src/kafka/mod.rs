@@ -7,6 +7,8 @@ pub mod client;
 mod commit;
 mod consumer;
 mod offsets;
+pub mod producer;
+pub mod reader;
 pub mod reset;
 pub mod trouble;
 

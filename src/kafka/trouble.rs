@@ -77,6 +77,11 @@ impl Trouble {
         self.code
     }
 
+    /// What it is, without what to do about it.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// Whether the group may not be used. librdkafka reports that once and goes on trying.
     pub fn bars_group(&self) -> bool {
         self.code == Some(RDKafkaErrorCode::GroupAuthorizationFailed)

@@ -83,6 +83,12 @@ pub struct Metrics {
     pub dead_letters: Family<ReasonLabel, Counter>,
     /// How long an fsync of the spool took.
     pub dead_letter_fsync_duration: DurationHistogram,
+    /// Of those, what `dead_letter.topic` has refused.
+    pub dead_letters_refused: Counter,
+    /// What the spool takes on disk.
+    pub dead_letter_spool_bytes: Gauge,
+    /// What it may take.
+    pub dead_letter_spool_capacity_bytes: Gauge,
 }
 
 #[derive(Default)]
@@ -173,10 +179,12 @@ impl Metrics {
         for reason in crate::dead_letter::REASONS {
             drop(dead_letters.get_or_create(&ReasonLabel { reason }));
         }
+        bridge.register("dead_letters", "Records that could not be delivered and are kept", dead_letters.clone());
+        let dead_letters_refused = Counter::default();
         bridge.register(
-            "dead_letters",
-            "Records that could not be delivered and are kept in the spool",
-            dead_letters.clone(),
+            "dead_letters_refused",
+            "Dead letters that dead_letter.topic refuses, and that are in the spool",
+            dead_letters_refused.clone(),
         );
         let dead_letter_fsync_duration = DurationHistogram::default();
         bridge.register_with_unit(
@@ -192,6 +200,19 @@ impl Metrics {
             "Whether something needs somebody though the bridge does its work, as /-/healthy says",
             degraded.clone(),
         );
+        let (dead_letter_spool_bytes, dead_letter_spool_capacity_bytes) = (Gauge::default(), Gauge::default());
+        bridge.register_with_unit(
+            "dead_letter_spool",
+            "What the spool of dead letters takes on disk",
+            Unit::Bytes,
+            dead_letter_spool_bytes.clone(),
+        );
+        bridge.register_with_unit(
+            "dead_letter_spool_capacity",
+            "What it may take",
+            Unit::Bytes,
+            dead_letter_spool_capacity_bytes.clone(),
+        );
         Self {
             registry: Mutex::new(registry),
             process,
@@ -201,6 +222,9 @@ impl Metrics {
             buffered_bytes,
             dead_letters,
             dead_letter_fsync_duration,
+            dead_letters_refused,
+            dead_letter_spool_bytes,
+            dead_letter_spool_capacity_bytes,
         }
     }
 

@@ -54,7 +54,7 @@ pub async fn failing(bridge: &Bridge, component: &str, says: &[&str]) -> Value {
     .await
 }
 
-async fn ready(bridge: &Bridge) {
+pub async fn ready(bridge: &Bridge) {
     eventually("ready again", PATIENCE, async || match bridge.ready().await {
         (StatusCode::OK, _) => Ok(()),
         (_, body) => Err(body.to_string()),

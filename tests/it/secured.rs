@@ -151,6 +151,30 @@ async fn a_wrong_host_name_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_right_to_write_dead_letters_is_told_to_be_missing_and_needs_no_restart() {
+    let secured = Secured::shared().await;
+    let (topic, records) = secured.topic().await;
+    secured.allow(&topic);
+    let dead = unique("dead");
+    secured.kafka.create_topic(&dead, 1, &[]).await;
+    Producer::new(secured.kafka.bootstrap()).produce(&topic, ["not metrics"]).await;
+    let receiver = Receiver::start().await;
+    let bridge = secured.bridge(&topic, &receiver, json!({ "dead_letter": { "topic": dead } })).await;
+    not_ready(&bridge, "dead_letter", &[&dead, "WRITE on the topic"]).await;
+    let unseen = format!("dead_letter.topic {dead}: does not exist, or may not be seen");
+    assert!(check(&bridge).await.contains(&unseen));
+    // Seen, and not to be written: told by who gives producers their ids, or by the topic itself.
+    secured.kafka.allow(USER, Operation::Describe, Resource::Topic, &dead);
+    not_ready(&bridge, "dead_letter", &["uthorization failed", "WRITE on the topic"]).await;
+
+    secured.kafka.allow(USER, Operation::Write, Resource::Topic, &dead);
+    all_committed(&secured.kafka, &topic, &bridge).await;
+    eventually("it is ready", LONG, async || bridge.ready().await.0.is_success()).await;
+    assert_eq!(secured.kafka.records(&dead).await.len(), 1);
+    assert_eq!(receiver.samples(), records.samples());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rights_that_are_missing_are_told_and_need_no_restart() {
     let secured = Secured::shared().await;
     let (topic, records) = secured.topic().await;

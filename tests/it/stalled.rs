@@ -76,7 +76,7 @@ impl Stalled {
         let fs = SimFs::default();
         let kept = Kept::open(&fs, small(), &config);
         let hanging = fs.hang(Op::Sync);
-        let dead_letters = DeadLetters::open(&config.dead_letter, kept.status.clone(), &kept.metrics);
+        let dead_letters = DeadLetters::open(&config, kept.status.clone(), &kept.metrics);
         let shared = Shared {
             buffered_bytes: kept.metrics.buffered_bytes.clone(),
             config,

@@ -5,6 +5,8 @@
 //! were all appended again), nor before the entry of a newer one is durable; no file is created or removed in a directory
 //! that is not known to be locked by this log.
 
+mod look;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -288,50 +290,6 @@ impl Log {
         }
     }
 
-    /// After a failed sync: lists what there is, in the directory or, when that has vanished, in the one in its place, which
-    /// is made if there is none.
-    fn find_out(&mut self) -> Result<(), Error> {
-        if !self.unsure {
-            return Ok(());
-        }
-        let before: Vec<u64> = self.lengths.keys().copied().collect();
-        let same = match self.home.check(&*self.fs) {
-            Ok(()) => {
-                self.lengths = segment::list(&*self.fs, self.home.directory())?.into_iter().collect();
-                true
-            }
-            Err(Error::Vanished { .. }) => self.move_in()?,
-            Err(error) => return Err(error),
-        };
-        // In another directory there may be others of the same numbers.
-        self.losses += u64::from(before.iter().any(|number| !same || !self.lengths.contains_key(number)));
-        self.own.retain(|number| self.lengths.contains_key(number));
-        self.last_number = self.lengths.keys().next_back().copied().unwrap_or(0).max(self.last_number);
-        self.unsure = false;
-        Ok(())
-    }
-
-    /// Goes on in the directory that is in the place of this log's. Whatever is in there is kept, and comes before what this
-    /// log appends from now on; if that is less than this log has made durable, the next segment says what is missing. Whether
-    /// it is the same directory after all, with another lock.
-    fn move_in(&mut self) -> Result<bool, Error> {
-        let Opened { home, lock, lengths } = opening::open(&*self.fs, self.home.directory(), Some(&self.lock))?;
-        let same = home.is_same(&self.home);
-        if !same {
-            self.own.clear();
-        }
-        let mut foreign = lengths.clone();
-        foreign.retain(|number, _| !self.own.contains(number));
-        let end = find_end(&*self.fs, home.directory(), self.options.block_bytes, &foreign);
-        self.home = Arc::new(home);
-        self.lock = lock;
-        self.lengths = lengths;
-        self.found = end;
-        self.end = self.end.max(end);
-        self.intact = self.durable().max(end);
-        Ok(same)
-    }
-
     /// Appends again what a failed sync may have lost.
     fn restore(&mut self) -> Result<(), Error> {
         if !self.unsynced.any_lost() {
@@ -479,15 +437,6 @@ impl Log {
     fn forget(&mut self, number: u64) {
         self.lengths.remove(&number);
         self.own.remove(&number);
-    }
-
-    /// Whether the directory is still this log's: before anything in there is created or removed.
-    fn check_home(&self) -> Result<(), Error> {
-        self.home.check(&*self.fs).inspect_err(|error| {
-            if matches!(error, Error::Vanished { .. }) {
-                self.durability.fail(self.generation);
-            }
-        })
     }
 
     fn sync_entries(&self) -> Result<(), Error> {

@@ -86,8 +86,17 @@ impl Check {
     }
 }
 
+/// Whether what is read by this name or pattern would be read from this topic too.
+pub(super) fn reads(read: &str, topic: &str) -> bool {
+    match read.strip_prefix('^') {
+        None => read == topic,
+        // One that is wrong has been told.
+        Some(_) => RegexBuilder::new(read).unicode(false).build().is_ok_and(|regex| regex.is_match(topic.as_bytes())),
+    }
+}
+
 /// What is wrong with a topic's name or pattern, and what to do.
-fn topic_fault(topic: &str) -> Option<(String, &'static str)> {
+pub(super) fn topic_fault(topic: &str) -> Option<(String, &'static str)> {
     const ALLOWED: &str = "use letters, digits, '.', '_' and '-', at most 249; a pattern starts with ^";
     let Some(pattern) = topic.strip_prefix('^') else {
         let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);

@@ -62,12 +62,33 @@ impl Check {
             let what = "is empty";
             self.add(Path::of("dead_letter.directory"), what, "name a directory for the spool");
         }
+        if let Some(topic) = &spool.topic {
+            self.dead_letter_topic(topic, config);
+        }
         let record = config.limits.max_record_bytes;
         if spool.max_bytes < record {
             let what = format!("{} is less than limits.max_record_bytes ({record})", spool.max_bytes);
             let remedy = "raise it: a spool too small for one record would stop its partition for good";
             let finding = Finding::at(Path::of("dead_letter.max_bytes"), what, remedy);
             self.findings.push(finding.with(Path::of("limits.max_record_bytes")));
+        }
+    }
+
+    fn dead_letter_topic(&mut self, topic: &str, config: &Config) {
+        let place = Path::of("dead_letter.topic");
+        if topic.starts_with('^') {
+            return self.add(place, format!("{topic:?} is a pattern"), "name one topic");
+        }
+        if let Some((what, remedy)) = kafka::topic_fault(topic) {
+            return self.add(place, what, remedy);
+        }
+        if let Some(index) = config.kafka.topics.iter().position(|read| kafka::reads(read, topic)) {
+            let what = format!(
+                "{topic:?} is read too, by {:?}: dead letters would go round in circles",
+                config.kafka.topics[index]
+            );
+            let finding = Finding::at(place, what, "name a topic that is not read, or narrow the pattern");
+            self.findings.push(finding.with(Path::of("kafka.topics").index(index)));
         }
     }
 

@@ -14,11 +14,12 @@ pub enum Resource {
     Group,
 }
 
-/// What an ACL allows; READ includes DESCRIBE.
+/// What an ACL allows; READ and WRITE include DESCRIBE.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Operation {
     Read,
+    Write,
     Describe,
 }
 
@@ -68,6 +69,7 @@ impl Kafka {
         };
         let operation = match operation {
             Operation::Read => 3,
+            Operation::Write => 4,
             Operation::Describe => 8,
         };
         let request = [

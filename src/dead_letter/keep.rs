@@ -1,0 +1,222 @@
+//! Where dead letters go: to `dead_letter.topic` if there is one, and to the spool what that refuses for its own sake.
+//!
+//! A letter is kept when the brokers have acknowledged it, or when it is in the spool and that synced, which comes before
+//! every commit. Until then its offset is held, whatever it takes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prost::Message;
+use rdkafka::error::KafkaError;
+use tokio_util::sync::CancellationToken;
+
+use super::spool::Spool;
+use super::topic::Topic;
+use super::{Letter, REASONS};
+use crate::config::Config;
+use crate::delivery::Backoff;
+use crate::kafka::producer::NotSent;
+use crate::metrics::{Metrics, ReasonLabel};
+use crate::now;
+use crate::status::{Severity, Status};
+
+/// There is nowhere to keep dead letters.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The spool cannot be opened.
+    #[error("dead_letter.directory: the spool cannot be opened: {}", crate::error_chain(.0))]
+    Spool(wal::Error),
+    /// librdkafka refuses a property for the producer.
+    #[error("dead_letter.topic: librdkafka refuses kafka.properties: {0}")]
+    Topic(KafkaError),
+}
+
+/// How a dead letter's way ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Put {
+    /// It is kept; what is in the spool is durable with the next [`DeadLetters::sync`].
+    Kept,
+    /// The lane was told to stop before it was known to be; its offset must not be settled.
+    Stopped,
+}
+
+/// Where dead letters are kept, shared by all lanes.
+#[derive(Clone)]
+pub struct DeadLetters(Arc<Places>);
+
+struct Places {
+    topic: Option<Topic>,
+    spool: Spool,
+    status: Status,
+    /// Letters that cannot be kept for now.
+    held: AtomicUsize,
+    count: Family<ReasonLabel, Counter>,
+    refused: Counter,
+    /// When one was last logged, in milliseconds since the epoch.
+    logged: AtomicI64,
+}
+
+/// What trouble is reported under.
+const COMPONENT: &str = "dead_letter";
+const SYNC_COMPONENT: &str = "dead_letter/sync";
+
+/// Dead letters come in bursts; the log shows one in so many milliseconds, the counter all.
+const LOG_EVERY: i64 = 1000;
+
+impl DeadLetters {
+    /// Opens the spool, making its directory if need be, and a producer if there is a topic.
+    ///
+    /// # Errors
+    /// If the directory cannot be written, another process has it open, or librdkafka refuses a property.
+    pub fn open(config: &Config, status: Status, metrics: &Metrics) -> Result<Self, OpenError> {
+        let letters = &config.dead_letter;
+        let topic = letters.topic.as_ref().map(|name| Topic::new(name, config).map_err(OpenError::Topic));
+        metrics.dead_letter_spool_capacity_bytes.set(i64::try_from(letters.max_bytes.get()).unwrap_or(i64::MAX));
+        Ok(Self(Arc::new(Places {
+            topic: topic.transpose()?,
+            spool: Spool::open(letters, metrics).map_err(OpenError::Spool)?,
+            status,
+            held: AtomicUsize::new(0),
+            count: metrics.dead_letters.clone(),
+            refused: metrics.dead_letters_refused.clone(),
+            logged: AtomicI64::new(0),
+        })))
+    }
+
+    /// Keeps a dead letter, trying as long as it takes: its offset is held until it is kept or the lane told to stop.
+    /// Meanwhile [`Status`] says why.
+    pub async fn put(&self, letter: Letter, stop: &CancellationToken) -> Put {
+        let (mut backoff, mut held) = (Backoff::new(), None);
+        let mut topic = self.0.topic.as_ref();
+        loop {
+            let trouble = match topic {
+                Some(place) => {
+                    // A lane that has to go does not wait for brokers. The letter may get there, and come once more.
+                    let sent = tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return Put::Stopped,
+                        sent = place.send(&letter.letter) => sent,
+                    };
+                    match sent {
+                        Ok(()) => break,
+                        Err(NotSent::Refused(trouble)) => {
+                            self.0.refused.inc();
+                            tracing::warn!(
+                                topic = letter.letter.topic,
+                                partition = letter.letter.partition,
+                                offset = letter.letter.offset,
+                                "dead_letter.topic refuses a dead letter, which goes to the spool: {}",
+                                trouble.reason()
+                            );
+                            topic = None;
+                            continue;
+                        }
+                        Err(NotSent::Unavailable(trouble)) => place.unavailable(&trouble),
+                    }
+                }
+                None => match self.spool(&letter).await {
+                    Ok(()) => break,
+                    Err(error) => unkept(&error),
+                },
+            };
+            held.get_or_insert_with(|| Held::new(&self.0)).report(trouble);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Put::Stopped,
+                () = tokio::time::sleep(backoff.next(None)) => {}
+            }
+        }
+        self.0.count(&letter);
+        Put::Kept
+    }
+
+    async fn spool(&self, letter: &Letter) -> Result<(), wal::Error> {
+        let (places, record) = (Arc::clone(&self.0), letter.letter.encode_to_vec());
+        let appended = tokio::task::spawn_blocking(move || places.spool.append(&record)).await;
+        appended.expect("appending does not panic")
+    }
+
+    /// Makes durable what has been put into the spool so far.
+    ///
+    /// # Errors
+    /// If it cannot be: then nothing may be committed.
+    pub async fn sync(&self) -> Result<(), wal::Error> {
+        let places = Arc::clone(&self.0);
+        // Always asked of the log, never of a flag of ours: while another sync is under way, this one must wait for it.
+        // With nothing to sync it costs next to nothing.
+        let synced = tokio::task::spawn_blocking(move || places.spool.sync()).await;
+        let synced = synced.expect("syncing does not panic");
+        match &synced {
+            Ok(()) => self.0.status.recover(SYNC_COMPONENT),
+            Err(error) => {
+                let message = format!(
+                    "nothing is committed, because dead letters cannot be synced: {}",
+                    crate::error_chain(error)
+                );
+                self.0.status.report(SYNC_COMPONENT, Severity::Failing, message);
+            }
+        }
+        synced
+    }
+}
+
+/// What to say when the spool cannot take a letter.
+fn unkept(error: &wal::Error) -> String {
+    let remedy = match error {
+        wal::Error::Full { .. } => {
+            "Nothing is overwritten. Make room by `exemplar-bridge dead-letter replay`, or by moving segments (*.wal) \
+             elsewhere, oldest first; or raise dead_letter.max_bytes and restart"
+        }
+        error if error.is_disk_full() => "Make room on the disk",
+        _ => "It is tried again",
+    };
+    let cause = crate::error_chain(error);
+    format!("a dead letter cannot be kept, so its partition stands still: {cause}. {remedy}")
+}
+
+/// A letter that cannot be kept for now. While there are any, the bridge is not ready; also a lane that is given up takes
+/// its own along.
+struct Held<'a>(&'a Places);
+
+impl<'a> Held<'a> {
+    fn new(places: &'a Places) -> Self {
+        places.held.fetch_add(1, Ordering::Relaxed);
+        Self(places)
+    }
+
+    fn report(&self, message: String) {
+        self.0.status.report(COMPONENT, Severity::Failing, message);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.0.held.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.status.recover(COMPONENT);
+        }
+    }
+}
+
+impl Places {
+    fn count(&self, letter: &Letter) {
+        debug_assert!(REASONS.contains(&letter.reason), "{} is a reason without a counter", letter.reason);
+        self.count.get_or_create(&ReasonLabel { reason: letter.reason }).inc();
+        let (now, logged) = (now(), self.logged.load(Ordering::Relaxed));
+        if now - logged < LOG_EVERY {
+            return;
+        }
+        self.logged.store(now, Ordering::Relaxed);
+        let proto::dead_letter::DeadLetter { topic, partition, offset, detail, receiver, .. } = &letter.letter;
+        tracing::warn!(
+            receiver,
+            topic,
+            partition,
+            offset,
+            reason = letter.reason,
+            "a record is a dead letter (one in a second is shown): {detail}"
+        );
+    }
+}

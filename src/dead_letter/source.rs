@@ -1,0 +1,120 @@
+//! Dead letters where they are kept, to be read: a spool, beside the bridge that writes it, or a topic, beside any group.
+
+use std::fmt::{self, Display, Formatter};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use prost::Message;
+use proto::dead_letter::DeadLetter;
+use wal::Position;
+
+use super::facts;
+use super::tidy::progress_of;
+use crate::config::Config;
+use crate::kafka::reader;
+use crate::kafka::trouble::Trouble;
+
+/// A place where dead letters are kept.
+#[derive(Clone)]
+pub enum Source {
+    /// A spool. A letter's position is its segment and where it starts in there.
+    Spool(PathBuf),
+    /// A topic. A letter's position is its partition and its offset.
+    Topic {
+        /// The topic's name.
+        name: String,
+        /// For the brokers, and where to note what has been replayed.
+        config: Box<Config>,
+    },
+}
+
+/// What such a place holds.
+pub(super) enum Found {
+    /// A dead letter, and its position.
+    Letter(Position, Box<DeadLetter>),
+    /// Something that is lost or none of ours, in words.
+    Lost(String),
+}
+
+/// Dead letters cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The spool cannot be.
+    #[error("{}", crate::error_chain(.0))]
+    Spool(#[from] wal::Error),
+    /// The topic cannot be.
+    #[error("topic {name} cannot be read: {trouble}")]
+    Topic {
+        /// Which.
+        name: String,
+        /// Why.
+        trouble: Trouble,
+    },
+}
+
+impl Source {
+    /// The spool in `directory`, or else the configured one; with the name of a topic, that.
+    pub fn new(directory: Option<PathBuf>, topic: Option<String>, config: Config) -> Self {
+        match topic {
+            Some(name) => Self::Topic { name, config: Box::new(config) },
+            None => Self::Spool(directory.unwrap_or(config.dead_letter.directory)),
+        }
+    }
+
+    /// Where it is noted what has been replayed of it.
+    pub(super) fn progress(&self) -> PathBuf {
+        match self {
+            Self::Spool(directory) => progress_of(directory),
+            Self::Topic { name, config } => config.dead_letter.directory.join(format!("replayed-{name}")),
+        }
+    }
+
+    /// Reads all that is there when this is called, in order (of a topic, within each partition), until `each` says that it
+    /// is enough. What comes later is not read: a replay that is refused again must come to its end. Blocks.
+    pub(super) fn read(&self, mut each: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), SourceError> {
+        match self {
+            Self::Spool(directory) => {
+                let last = wal::segments(directory)?.pop();
+                let end = last.map_or(Position::START, |last| Position::new(last.number, last.bytes));
+                for entry in wal::Reader::open(directory)? {
+                    let found = match entry? {
+                        wal::Entry::Record { position, .. } if position >= end => break,
+                        wal::Entry::Record { position, payload } => match DeadLetter::decode(payload.as_slice()) {
+                            Ok(letter) => Found::Letter(position, Box::new(letter)),
+                            Err(error) => Found::Lost(format!("{position}: not a dead letter: {error}")),
+                        },
+                        wal::Entry::Damage { position, length, cause } => {
+                            Found::Lost(format!("{position}: {length} bytes are damaged: {cause}"))
+                        }
+                        // What was being written, or would have been, when the process ended.
+                        wal::Entry::Torn { .. } => continue,
+                    };
+                    if each(found).is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Self::Topic { name, config } => {
+                let read = reader::read(config, name, |record| {
+                    let number = |number: i64| u64::try_from(number).unwrap_or_default();
+                    let position = Position::new(number(record.partition.into()), number(record.offset));
+                    each(match facts::letter(record) {
+                        Some(letter) => Found::Letter(position, Box::new(letter)),
+                        None => Found::Lost(format!("{position}: not a dead letter: headers that say why are missing")),
+                    })
+                });
+                read.map_err(|trouble| SourceError::Topic { name: name.clone(), trouble })
+            }
+        }
+    }
+}
+
+impl Display for Source {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spool(directory) => write!(f, "{}", directory.display()),
+            Self::Topic { name, .. } => write!(f, "topic {name}"),
+        }
+    }
+}
