@@ -301,7 +301,7 @@ async fn a_receiver_that_refuses_all_or_is_the_wrong_one_is_no_reason_to_go_on()
     for answer in [Answer::status(404).body("no such path"), Answer::status(400).body("no such path")] {
         receiver.script_all(move |_| answer.clone());
         let wrong = replay(&bridge, &["--to", "receiver"]).await;
-        assert_eq!((wrong.code, wrong.out.as_str()), (Some(1), "replayed 0, refused 0, left 0\n"), "{wrong:?}");
+        assert_eq!((wrong.code, wrong.out.as_str()), (Some(1), "replayed 0, refused 0, left 160\n"), "{wrong:?}");
         assert!(wrong.err.contains("no such path") && wrong.err.contains("check its url"), "{wrong:?}");
     }
     let nobody = replay(&bridge, &["--to", "receiver", "--receiver", "nobody"]).await;

@@ -236,7 +236,7 @@ struct Replay<'a> {
 impl Replay<'_> {
     async fn run(&mut self, source: Source, options: &Options, told: &mut Told<'_>) -> Result<(), ReplayError> {
         let mut letters = read(source);
-        let mut synced = Instant::now();
+        let (mut synced, mut ended) = (Instant::now(), Ok(()));
         while let Some(found) = letters.recv().await {
             let (position, letter) = match found? {
                 Found::Letter(position, letter) => (position, letter),
@@ -249,30 +249,35 @@ impl Replay<'_> {
             if self.progress.has(&done) {
                 continue;
             }
-            let goes_on = options.wants(&letter) && self.counts.refused_in_a_row < GUARD;
+            // What is not sent is counted all the same.
+            let goes_on = ended.is_ok() && options.wants(&letter) && self.counts.refused_in_a_row < GUARD;
             if !goes_on || !self.pace.wait(self.stop).await {
                 self.counts.passed += 1;
                 continue;
             }
-            match self.target.send(&letter, self.stop, told).await? {
-                Sent::Accepted => {
+            match self.target.send(&letter, self.stop, told).await {
+                Ok(Sent::Accepted) => {
                     self.progress.note(done).map_err(ReplayError::Progress)?;
                     self.counts.replayed += 1;
                     self.counts.refused_in_a_row = 0;
                 }
-                Sent::Refused(why) => {
+                Ok(Sent::Refused(why)) => {
                     told.line(&format!("{position} {} is refused: {why}", origin(&letter)))?;
                     self.counts.refused += 1;
                     self.counts.refused_in_a_row += 1;
                 }
-                Sent::Stopped => self.counts.passed += 1,
+                Ok(Sent::Stopped) => self.counts.passed += 1,
+                Err(error) => {
+                    self.counts.passed += 1;
+                    ended = Err(error);
+                }
             }
             if synced.elapsed() >= SYNC_EVERY {
                 self.progress.sync().map_err(ReplayError::Progress)?;
                 synced = Instant::now();
             }
         }
-        Ok(())
+        ended
     }
 }
 
