@@ -2,7 +2,7 @@
 //! beside the work at full speed, so it is measured beside next to none: a record for each partition now and then, once
 //! with commits as often as can be, once with none. The share is for the default, a commit in a second, at 1 M samples/s.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use testkit::{Bridge, Kafka, Producer, Record, unique};
@@ -16,8 +16,8 @@ const PARTITIONS: i32 = 4;
 /// How often each partition gets a record.
 const PACE: Duration = Duration::from_millis(10);
 
-/// How long they come.
-const TRICKLE: Duration = Duration::from_secs(10);
+/// How many each gets: always as many, so that they cost the same.
+const RECORDS: u64 = 1000;
 
 pub async fn run(kafka: &Kafka, rounds: usize, share: u64) {
     let mut rows = Vec::new();
@@ -27,8 +27,8 @@ pub async fn run(kafka: &Kafka, rounds: usize, share: u64) {
         let (_receiver, url) = start_receiver(0).await;
         let (mut of_commit, mut of_samples, mut of_both) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let (often, commits) = trickle(kafka, &load, &url, "10ms", TRICKLE / share as u32).await;
-            let (never, _) = trickle(kafka, &load, &url, "1h", TRICKLE / share as u32).await;
+            let (often, commits) = trickle(kafka, &load, &url, "10ms", RECORDS / share).await;
+            let (never, _) = trickle(kafka, &load, &url, "1h", RECORDS / share).await;
             let commit = (often - never) / commits;
             let samples = 1e6 / run_bridge(kafka, &topic, &whole, &url, PATIENCE).await.per_cpu_second();
             of_commit.push(commit * 1e3);
@@ -50,8 +50,9 @@ pub async fn run(kafka: &Kafka, rounds: usize, share: u64) {
     );
 }
 
-/// The CPU-seconds that it takes to deliver a few records a second for a while, and how many commits were in them.
-async fn trickle(kafka: &Kafka, load: &Workload, url: &str, commit_interval: &str, at_most: Duration) -> (f64, f64) {
+/// The CPU-seconds that it takes to deliver so many records to a partition, now and then one, and how many commits were in
+/// them.
+async fn trickle(kafka: &Kafka, load: &Workload, url: &str, commit_interval: &str, records: u64) -> (f64, f64) {
     let topic = unique("bench");
     kafka.create_topic(&topic, PARTITIONS, &[]).await;
     let mut bridge = Bridge::builder(BINARY)
@@ -65,9 +66,9 @@ async fn trickle(kafka: &Kafka, load: &Workload, url: &str, commit_interval: &st
     let (cpu_before, commits_before) = (bridge.cpu_seconds(), commits().await);
     let producer = Producer::new(kafka.bootstrap());
     let record = load.record(0);
-    let (mut pace, began) = (tokio::time::interval(PACE), Instant::now());
+    let mut pace = tokio::time::interval(PACE);
     let mut number = 0;
-    while began.elapsed() < at_most {
+    for _ in 0..records {
         pace.tick().await;
         let records: Vec<Record> = (0..PARTITIONS)
             .map(|partition| {
@@ -78,6 +79,10 @@ async fn trickle(kafka: &Kafka, load: &Workload, url: &str, commit_interval: &st
             })
             .collect();
         producer.produce(&topic, records).await;
+    }
+    let samples = number * load.samples_per_record as u64;
+    while bridge.metrics().await.sum("exemplar_bridge_remote_storage_samples_total") < samples as f64 {
+        tokio::time::sleep(PACE).await;
     }
     let spent = (bridge.cpu_seconds() - cpu_before, commits().await - commits_before);
     kafka.delete_topic(&topic).await;
