@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::retry::{Answer, Delivery, Outcome, Refusal};
+use super::retry::{Answer, Delivery, Outcome, Refusal, WHOLE};
 use super::{Backoff, Batch};
 use crate::dead_letter::{Letter, Put, Why};
 use crate::status::Severity;
@@ -45,14 +45,15 @@ impl Delivery {
                 self.settle(batch.position_after(records.end));
                 continue;
             }
-            match self.send(part.body(), isolate_after, records.len() > 1).await {
+            let halves = (records.len() > 1).then_some(());
+            match self.send(part.body(), isolate_after, halves).await {
                 Answer::Accepted => self.accept(&part, batch.position_after(records.end)),
                 Answer::Refused(_) if records.len() > 1 => push_halves(&mut parts, records),
                 Answer::Refused(first) => match self.give_up(&part, isolate_after, first).await {
                     Outcome::Settled => self.settle(batch.position_after(records.end)),
                     Outcome::Stopped => return Outcome::Stopped,
                 },
-                Answer::TooMuch => push_halves(&mut parts, records),
+                Answer::TooMuch(()) => push_halves(&mut parts, records),
                 Answer::Stopped => return Outcome::Stopped,
             }
         }
@@ -72,7 +73,7 @@ impl Delivery {
             if !self.pause(backoff.next(None)).await {
                 return Outcome::Stopped;
             }
-            match self.send(record.body(), isolate_after, false).await {
+            match self.send(record.body(), isolate_after, WHOLE).await {
                 Answer::Accepted => {
                     self.receiver.status.recover(&self.lane());
                     self.accept(record, record.position_after(record.len()));
@@ -80,8 +81,6 @@ impl Delivery {
                 }
                 Answer::Stopped => return Outcome::Stopped,
                 Answer::Refused(again) => refusal = again,
-                // One record is not divisible.
-                Answer::TooMuch => continue,
             }
             if sure {
                 break;

@@ -3,6 +3,7 @@
 //! Kafka is the queue, so nothing is dropped here: a batch is tried until the receiver takes it, refuses it for good, or
 //! the lane is told to stop.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,13 +111,16 @@ pub enum Outcome {
 }
 
 /// How an attempt, repeated as often as it takes, ended.
-pub(super) enum Answer {
+pub(super) enum Answer<H> {
     Accepted,
     Refused(Refusal),
-    /// It may be too much for the receiver in one request.
-    TooMuch,
+    /// It may be too much for the receiver in one request, but has halves. One record has none: [`WHOLE`].
+    TooMuch(H),
     Stopped,
 }
+
+/// The halves of a body that has none.
+pub(super) const WHOLE: Option<Infallible> = None;
 
 /// A refusal for good: the canary was accepted, so it is the data.
 #[derive(Clone, Debug)]
@@ -149,13 +153,14 @@ impl Delivery {
                 self.settle(part.position_after(records));
                 continue;
             }
-            let outcome = match self.send(part.body(), self.receiver.isolate_after, records > 1).await {
+            let halves = (records > 1).then_some(());
+            let outcome = match self.send(part.body(), self.receiver.isolate_after, halves).await {
                 Answer::Accepted => {
                     self.accept(&part, part.position_after(records));
                     Outcome::Settled
                 }
                 Answer::Refused(refusal) => self.isolate(&part, refusal).await,
-                Answer::TooMuch => {
+                Answer::TooMuch(()) => {
                     parts.push(part.part(records / 2..records, &mut self.decoder));
                     parts.push(part.part(0..records / 2, &mut self.decoder));
                     Outcome::Settled
@@ -187,9 +192,9 @@ impl Delivery {
     }
 
     /// Posts a body until it is accepted, refused for good, or the lane is told to stop. Server errors that last for
-    /// `isolate_after` while the canary is accepted count as a refusal. What is `divisible` is given back as too much once
+    /// `isolate_after` while the canary is accepted count as a refusal. What has `halves` is given back as too much once
     /// it has failed [`HALVE_AFTER`] times in a row, alone in flight, while nothing but the canary was accepted.
-    pub(super) async fn send(&mut self, body: Bytes, isolate_after: Duration, divisible: bool) -> Answer {
+    pub(super) async fn send<H: Copy>(&self, body: Bytes, isolate_after: Duration, halves: Option<H>) -> Answer<H> {
         let receiver = Arc::clone(&self.receiver);
         let mut backoff = Backoff::new();
         let mut failing_since: Option<Instant> = None;
@@ -204,7 +209,7 @@ impl Delivery {
                 failing_since = None;
             }
             alone.note(&verdict, &receiver.limiter);
-            let mut too_much = false;
+            let mut too_much = None;
             let (reason, after) = match verdict {
                 Verdict::Delivered => {
                     receiver.accepting();
@@ -213,16 +218,17 @@ impl Delivery {
                 Verdict::TooLarge { body } => {
                     return Answer::Refused(Refusal { status: 413, body });
                 }
-                Verdict::Rejected { status, body } => match receiver.client.canary().await.verdict {
-                    Verdict::Delivered => {
+                Verdict::Rejected { status, body } => match self.canary().await {
+                    None => return Answer::Stopped,
+                    Some(Verdict::Delivered) => {
                         receiver.accepting();
                         return Answer::Refused(Refusal { status, body });
                     }
-                    Verdict::Retry { after, cause, .. } => {
+                    Some(Verdict::Retry { after, cause, .. }) => {
                         receiver.waiting(&cause);
                         ("unavailable", after)
                     }
-                    canary => {
+                    Some(canary) => {
                         receiver.misconfigured(&format!("HTTP status {status}: {body}; to an empty request: {canary}"));
                         ("misconfigured", None)
                     }
@@ -242,8 +248,8 @@ impl Delivery {
                         Some(_) => "server_error",
                         None => "unavailable",
                     };
-                    too_much = divisible && alone.failures >= HALVE_AFTER && self.canary_is_accepted().await;
-                    if too_much {
+                    if alone.failures >= HALVE_AFTER && halves.is_some() && self.canary_is_accepted().await {
+                        too_much = halves;
                         tracing::warn!(
                             partition = %self.partition,
                             "the receiver does not take a batch, though hardly any other is in flight; sending it in halves: \
@@ -264,14 +270,24 @@ impl Delivery {
             if !self.pause(backoff.next(after)).await {
                 return Answer::Stopped;
             }
-            if too_much {
-                return Answer::TooMuch;
+            if let Some(halves) = too_much {
+                return Answer::TooMuch(halves);
             }
         }
     }
 
+    /// What the receiver answers to the canary; `None` if the lane is told to stop meanwhile. Unlike a batch it is not seen
+    /// through: nothing that may be committed depends on it.
+    async fn canary(&self) -> Option<Verdict> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            attempt = self.receiver.client.canary() => Some(attempt.verdict),
+        }
+    }
+
     async fn canary_is_accepted(&self) -> bool {
-        self.receiver.client.canary().await.verdict == Verdict::Delivered
+        self.canary().await == Some(Verdict::Delivered)
     }
 
     /// One attempt, once a permit is had; `None` if the lane is told to stop before it begins. Once begun it is seen

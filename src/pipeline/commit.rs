@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use crate::config;
 use crate::kafka::{Command, Consumer, Offsets, Positions, TopicPartition};
 
 /// A lane that has settled what is not committed yet.
@@ -67,10 +66,14 @@ impl Pipeline {
     }
 
     /// What may be committed, if a disk that stands still does not take too long over it; the rest will be read again.
-    pub(super) async fn synced_within(&self, limit: config::Duration, uncommitted: Vec<Uncommitted>) -> Positions {
-        let limit = limit.get();
+    pub(super) async fn synced_until(
+        &self,
+        deadline: tokio::time::Instant,
+        uncommitted: Vec<Uncommitted>,
+    ) -> Positions {
         // The other half is for the spool.
-        match tokio::time::timeout(limit, self.synced(uncommitted, limit / 2)).await {
+        let patience = deadline.saturating_duration_since(tokio::time::Instant::now()) / 2;
+        match tokio::time::timeout_at(deadline, self.synced(uncommitted, patience)).await {
             Ok(Ok(synced)) => positions(synced),
             Ok(Err(_)) | Err(_) => Positions::new(),
         }
