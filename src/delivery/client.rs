@@ -83,7 +83,8 @@ impl Verdict {
         let cause = crate::error_chain(error);
         if caused_by::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
             // A server of TLS answers so, among others.
-            let cause = format!("no answer in HTTP: {cause}; http or https in remote_write.url, or the port, may be wrong");
+            let cause =
+                format!("no answer in HTTP: {cause}; http or https in remote_write.url, or the port, may be wrong");
             return Self::Misconfigured { status: None, cause };
         }
         let misconfigured = error.is_builder() || caused_by::<rustls::Error>(error).is_some();

@@ -1,11 +1,13 @@
 //! One binary, one module for each promise: librdkafka is linked once.
 
+mod answer_table;
 mod answers;
 mod api;
 mod authority;
 mod batch;
 mod beyond;
 mod both;
+mod broken_answers;
 mod captures;
 mod cli;
 mod clients;
