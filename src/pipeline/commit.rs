@@ -8,6 +8,14 @@ use std::time::{Duration, Instant};
 use super::Pipeline;
 use crate::kafka::{Command, Consumer, Offsets, Positions, TopicPartition};
 
+/// The least time there is to leave the group, whatever was waited for before.
+pub(super) const LEAVE: Duration = Duration::from_secs(1);
+
+/// What of a limit on a whole ending is not for requests in flight, but for what comes after them.
+pub(super) fn after_lanes(limit: Duration) -> Duration {
+    (limit / 4).min(Duration::from_secs(5))
+}
+
 /// A lane that has settled what is not committed yet.
 pub(super) struct Uncommitted {
     partition: TopicPartition,

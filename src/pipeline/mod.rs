@@ -11,7 +11,7 @@ mod reset;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use prometheus_client::metrics::gauge::Gauge;
 use rdkafka::error::KafkaError;
@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use self::commit::Syncing;
+use self::commit::{LEAVE, Syncing, after_lanes};
 use self::observe::{LAG_INTERVAL, Observation};
 pub use self::reset::REASONS as RESET_REASONS;
 use crate::config::Config;
@@ -34,14 +34,6 @@ use crate::lane::{Bounds, Budget, Lane};
 use crate::metrics::{PartitionLabels, PipelineMetrics, ReasonLabel};
 use crate::record::Limits;
 use crate::status::{Severity, Status};
-
-/// The least time there is to leave the group, whatever was waited for before.
-const LEAVE: Duration = Duration::from_secs(1);
-
-/// What of a limit on a whole ending is not for requests in flight, but for what comes after them: the disks, the commit.
-fn after_lanes(limit: Duration) -> Duration {
-    (limit / 4).min(Duration::from_secs(5))
-}
 
 /// What all pipelines share.
 #[derive(Clone)]
