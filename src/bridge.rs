@@ -99,7 +99,9 @@ pub async fn run_and_tell(
         replayed = &mut replay => replayed,
         () = &mut shutdown => {
             stop.cancel();
-            replay.await
+            // It stops between two records, but not while a disk stands still.
+            let stopped = tokio::time::timeout(config.kafka.drain_timeout.get(), replay).await;
+            stopped.unwrap_or(Ok(Ok(None)))
         }
     };
     let result = match replayed.expect("replaying does not panic") {

@@ -58,12 +58,13 @@ pub struct Kafka {
     /// How often offsets are committed. After a crash at most what was read in this time is delivered again. Shorter
     /// costs an fsync and a request to Kafka each time, longer repeats more. Default: `"1s"`.
     pub commit_interval: Duration,
-    /// How long a shutdown waits for requests in flight. Too short, and what was delivered but not committed is
-    /// delivered again after the restart; longer than the grace period of your service manager is cut off by it.
-    /// Default: `"20s"`.
+    /// How long a shutdown may take to wait for requests in flight and, with a quarter of it and 5 s at most kept for that,
+    /// to sync, commit and leave the group. Too short, and what was delivered but not committed is delivered again after
+    /// the restart; longer than the grace period of your service manager is cut off by it. Default: `"20s"`.
     pub drain_timeout: Duration,
-    /// How long a rebalance waits for the requests in flight of the partitions that leave. The whole group stands
-    /// still meanwhile; too short, and the next owner delivers those records again. Default: `"2s"`.
+    /// How long a rebalance may take to wait for the requests in flight of the partitions that leave and, with a quarter
+    /// of it and 5 s at most kept for that, to sync what is committed. The whole group stands still meanwhile; too short,
+    /// and the next owner delivers those records again. Default: `"2s"`.
     pub revoke_timeout: Duration,
     /// Any other property of librdkafka, by its own name: `security.protocol`, `sasl.username` … In the environment,
     /// `EXEMPLAR_BRIDGE_KAFKA__PROPERTIES__SECURITY_PROTOCOL`: each `_` stands for a dot. Default: `{}`.

@@ -16,6 +16,9 @@ const CANARY: Bytes = Bytes::from_static(&[0]);
 /// How much of a refusal's body is kept.
 const MAX_ANSWER: usize = 1024;
 
+/// How long the rest of a success is waited for, so that its connection can be used again. It is worth no more.
+const DRAIN: Duration = Duration::from_secs(1);
+
 /// The longest that a receiver may ask us to wait.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
@@ -53,7 +56,7 @@ pub enum Verdict {
         /// The beginning of the answer.
         body: String,
     },
-    /// 401, 403, 404, 3xx, any other 4xx, no TLS session, or nothing to send with: the configuration, not the data.
+    /// 401, 403, 404, 3xx, any other 4xx, no TLS session, no HTTP, or nothing to send with: the configuration, not the data.
     Misconfigured {
         /// The status, if there was an answer.
         status: Option<u16>,
@@ -78,7 +81,13 @@ impl Verdict {
     /// What a failure to get any answer means.
     fn of_error(error: &reqwest::Error) -> Self {
         let cause = crate::error_chain(error);
-        let misconfigured = error.is_builder() || is_tls(error);
+        if caused_by::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+            // A server of TLS answers so, among others.
+            let cause =
+                format!("no answer in HTTP: {cause}; http or https in remote_write.url, or the port, may be wrong");
+            return Self::Misconfigured { status: None, cause };
+        }
+        let misconfigured = error.is_builder() || caused_by::<rustls::Error>(error).is_some();
         if misconfigured {
             Self::Misconfigured { status: None, cause }
         } else {
@@ -102,11 +111,12 @@ fn describe(status: StatusCode, body: &str) -> String {
     format!("HTTP status {status}: {body}")
 }
 
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
+/// The error of this type that an error comes from.
+fn caused_by<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<rustls::Error>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         // An I/O error shows what it wraps, which may be another one, only this way.
         next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
@@ -114,7 +124,7 @@ fn is_tls(error: &(dyn Error + 'static)) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }
 
 /// Why no client can be made.
@@ -216,14 +226,13 @@ impl Client {
         };
         let status = answer.status();
         let after = answer.headers().get(RETRY_AFTER).and_then(retry_after);
-        // Of a refusal, its beginning; of a success, what is needed to use the connection again.
         let mut body = Vec::new();
-        while body.len() < MAX_ANSWER {
-            match answer.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())]),
-                // The status has been said; a body that breaks off changes nothing.
-                Ok(None) | Err(_) => break,
-            }
+        let reading = read_beginning(&mut answer, &mut body);
+        if status.is_success() {
+            // Delivered, whatever follows.
+            let _late = tokio::time::timeout(DRAIN, reading).await;
+        } else {
+            reading.await;
         }
         let body = String::from_utf8_lossy(&body).trim_end().to_owned();
         Attempt { status: Some(status.as_u16()), verdict: Verdict::of(status, after, body) }
@@ -232,6 +241,17 @@ impl Client {
     /// Posts the canary once.
     pub async fn canary(&self) -> Attempt {
         self.send(CANARY).await
+    }
+}
+
+/// Reads what is kept of an answer's body. With more to come, its connection cannot be used again.
+async fn read_beginning(answer: &mut reqwest::Response, body: &mut Vec<u8>) {
+    while body.len() < MAX_ANSWER {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())]),
+            // The status has been said; a body that breaks off changes nothing.
+            Ok(None) | Err(_) => break,
+        }
     }
 }
 
@@ -283,5 +303,11 @@ mod tests {
         assert_eq!(wait("Fri, 31 Dec 2100 23:59:59 GMT"), Some(MAX_RETRY_AFTER));
         assert_eq!(wait("soon"), None);
         assert_eq!(wait("-1"), None);
+        assert_eq!(wait("0"), Some(Duration::ZERO));
+        assert_eq!(wait("18446744073709551615"), Some(MAX_RETRY_AFTER));
+        assert_eq!(wait("99999999999999999999999999"), None);
+        assert_eq!(wait("1e9"), None);
+        assert_eq!(wait("Fri, 31 Dec 9999 23:59:59 GMT"), Some(MAX_RETRY_AFTER));
+        assert_eq!(wait("Fri, 99 Dec 2100 99:99:99 GMT"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::retry::{Answer, Delivery, Outcome, Refusal, Terms};
+use super::retry::{Answer, Delivery, Outcome, Refusal, Terms, WHOLE};
 use super::{Backoff, Batch};
 use crate::dead_letter::{Letter, Put, Why};
 use crate::status::Severity;
@@ -36,7 +36,7 @@ impl Delivery {
     pub(super) async fn isolate(&mut self, batch: &Batch, refusal: Refusal) -> Outcome {
         let terms = Terms {
             isolate_after: refusal.isolate_after(self.receiver.isolate_after),
-            divisible: true,
+            halves: Some(()),
             // The canary has just been accepted. Whatever is refused alone is asked for again, and then with a canary.
             ask_canary: false,
         };
@@ -70,7 +70,7 @@ impl Delivery {
             let records = batch.part(part.clone(), &mut self.decoder);
             let answer = match records.is_empty() {
                 true => Answer::Accepted,
-                false => self.send(records.body(), Terms { divisible: part.len() > 1, ..terms }).await,
+                false => self.send(records.body(), Terms { halves: (part.len() > 1).then_some(()), ..terms }).await,
             };
             match answer {
                 Answer::Accepted => {
@@ -79,7 +79,7 @@ impl Delivery {
                     suspects = part.end..if too_large { part.end } else { suspects.end.max(part.end) };
                 }
                 Answer::Refused(again) => (suspects, refusal) = (part, Some(again)),
-                Answer::TooMuch => suspects = part,
+                Answer::TooMuch(()) => suspects = part,
                 Answer::Stopped => return Outcome::Stopped,
             }
         }
@@ -90,7 +90,7 @@ impl Delivery {
     async fn give_up(&mut self, record: &Batch, isolate_after: Duration, first: Refusal) -> Outcome {
         // The shorter, the more often the receiver has said the same twice: it can be relied on.
         let mut backoff = Backoff::shortened(self.refused_again_in_a_row);
-        let terms = Terms { isolate_after, divisible: false, ask_canary: true };
+        let terms = Terms { isolate_after, halves: WHOLE, ask_canary: true };
         let mut refusal = first;
         loop {
             let sure = self.given_up_in_a_row < GUARD;
@@ -112,8 +112,6 @@ impl Delivery {
                     self.refused_again_in_a_row = self.refused_again_in_a_row.saturating_add(1);
                     refusal = again;
                 }
-                // One record is not divisible.
-                Answer::TooMuch => continue,
             }
             if sure {
                 break;

@@ -3,6 +3,7 @@
 //! Kafka is the queue, so nothing is dropped here: a batch is tried until the receiver takes it, refuses it for good, or
 //! the lane is told to stop.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -147,11 +148,11 @@ pub struct Delivery {
 
 /// How far to go for a request.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct Terms<H> {
     /// How long it may get server errors, while the canary is accepted, before they count as a refusal.
     pub(super) isolate_after: Duration,
-    /// Whether there are parts of it that could be sent.
-    pub(super) divisible: bool,
+    /// What is given back if it is too much.
+    pub(super) halves: Option<H>,
     /// Whether a refusal may be the configuration's fault.
     pub(super) ask_canary: bool,
 }
@@ -166,13 +167,16 @@ pub enum Outcome {
 }
 
 /// How an attempt, repeated as often as it takes, ended.
-pub(super) enum Answer {
+pub(super) enum Answer<H> {
     Accepted,
     Refused(Refusal),
-    /// It may be too much for the receiver in one request.
-    TooMuch,
+    /// It may be too much for the receiver in one request, but has halves. One record has none: [`WHOLE`].
+    TooMuch(H),
     Stopped,
 }
+
+/// The halves of a body that has none.
+pub(super) const WHOLE: Option<Infallible> = None;
 
 /// A refusal for good: the canary was accepted, so it is the data.
 #[derive(Clone, Debug)]
@@ -216,14 +220,14 @@ impl Delivery {
             }
             self.begin(&part);
             let isolate_after = self.receiver.isolate_after;
-            let terms = Terms { isolate_after, divisible: records > 1, ask_canary: true };
+            let terms = Terms { isolate_after, halves: (records > 1).then_some(()), ask_canary: true };
             let outcome = match self.send(part.body(), terms).await {
                 Answer::Accepted => {
                     self.accept(&part, part.position_after(records));
                     Outcome::Settled
                 }
                 Answer::Refused(refusal) => self.isolate(&part, refusal).await,
-                Answer::TooMuch => {
+                Answer::TooMuch(()) => {
                     parts.push(part.part(records / 2..records, &mut self.decoder));
                     parts.push(part.part(0..records / 2, &mut self.decoder));
                     Outcome::Settled
@@ -264,10 +268,10 @@ impl Delivery {
         self.settle(position);
     }
 
-    /// Posts a body until it is accepted, refused for good, or the lane is told to stop. What is divisible is given back as
+    /// Posts a body until it is accepted, refused for good, or the lane is told to stop. What has halves is given back as
     /// too much once it has failed [`HALVE_AFTER`] times in a row, alone in flight, while nothing but the canary was accepted.
-    pub(super) async fn send(&mut self, body: Bytes, terms: Terms) -> Answer {
-        let Terms { isolate_after, divisible, ask_canary } = terms;
+    pub(super) async fn send<H: Copy>(&self, body: Bytes, terms: Terms<H>) -> Answer<H> {
+        let Terms { isolate_after, halves, ask_canary } = terms;
         let receiver = Arc::clone(&self.receiver);
         let mut failing = Failing::default();
         let mut failing_since: Option<Instant> = None;
@@ -281,7 +285,7 @@ impl Delivery {
                 failing_since = None;
             }
             failing.note(&verdict, &receiver.limiter);
-            let mut too_much = false;
+            let mut too_much = None;
             let (reason, after) = match verdict {
                 Verdict::Delivered => {
                     receiver.accepting();
@@ -293,16 +297,17 @@ impl Delivery {
                 Verdict::Rejected { status, body } if !ask_canary => {
                     return Answer::Refused(Refusal { status, body });
                 }
-                Verdict::Rejected { status, body } => match receiver.client.canary().await.verdict {
-                    Verdict::Delivered => {
+                Verdict::Rejected { status, body } => match self.canary().await {
+                    None => return Answer::Stopped,
+                    Some(Verdict::Delivered) => {
                         receiver.accepting();
                         return Answer::Refused(Refusal { status, body });
                     }
-                    Verdict::Retry { after, cause, .. } => {
+                    Some(Verdict::Retry { after, cause, .. }) => {
                         receiver.waiting(&cause);
                         ("unavailable", after)
                     }
-                    canary => {
+                    Some(canary) => {
                         receiver.misconfigured(&format!("HTTP status {status}: {body}; to an empty request: {canary}"));
                         ("misconfigured", None)
                     }
@@ -322,8 +327,8 @@ impl Delivery {
                         Some(_) => "server_error",
                         None => "unavailable",
                     };
-                    too_much = divisible && failing.alone() >= HALVE_AFTER && self.canary_is_accepted().await;
-                    if too_much {
+                    if failing.alone() >= HALVE_AFTER && halves.is_some() && self.canary_is_accepted().await {
+                        too_much = halves;
                         tracing::warn!(
                             partition = %self.partition,
                             "the receiver does not take a batch, though hardly any other is in flight; sending it in halves: \
@@ -344,14 +349,24 @@ impl Delivery {
             if !self.pause(failing.wait(&receiver.limiter, after)).await {
                 return Answer::Stopped;
             }
-            if too_much {
-                return Answer::TooMuch;
+            if let Some(halves) = too_much {
+                return Answer::TooMuch(halves);
             }
         }
     }
 
+    /// What the receiver answers to the canary; `None` if the lane is told to stop meanwhile. Unlike a batch it is not seen
+    /// through: nothing that may be committed depends on it.
+    async fn canary(&self) -> Option<Verdict> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            attempt = self.receiver.client.canary() => Some(attempt.verdict),
+        }
+    }
+
     async fn canary_is_accepted(&self) -> bool {
-        self.receiver.client.canary().await.verdict == Verdict::Delivered
+        self.canary().await == Some(Verdict::Delivered)
     }
 
     /// One attempt, once a permit is had; `None` if the lane is told to stop before it begins. Once begun it is seen

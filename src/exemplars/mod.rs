@@ -42,7 +42,7 @@ use crate::status::{Severity, Status};
 const STALLED: Duration = Duration::from_secs(10);
 
 /// How long the threads may take at the end. What is not logged then was not committed.
-const FINISH: Duration = Duration::from_secs(5);
+const FINISH: Duration = Duration::from_secs(2);
 
 /// The log cannot be opened, or not be read: the bridge does not start. It would answer as if nothing had been held, log
 /// nothing, and that would show only when somebody looks; who starts it is still there.

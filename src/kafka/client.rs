@@ -302,7 +302,7 @@ mod tests {
         let interval = |properties| {
             let config =
                 serde_json::from_value(json!({ "kafka": { "properties": properties } })).expect("a configuration");
-            consumer_config(&config, "group", 1).get(STATISTICS_INTERVAL).map(str::to_owned)
+            consumer_config(&config, "group", 1, 1).get(STATISTICS_INTERVAL).map(str::to_owned)
         };
         assert_eq!(interval(json!({})), Some("10000".to_owned()));
         assert_eq!(interval(json!({ "statistics.interval.ms": 0 })), Some("0".to_owned()));

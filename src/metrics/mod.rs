@@ -20,8 +20,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
-use crate::config::Group;
 pub use self::statistics::KafkaStatistics;
+use crate::config::Group;
 use crate::exemplars::store::{Capacity, Store};
 use crate::kafka::TopicPartition;
 use crate::status::Status;

@@ -6,8 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use crate::config;
 use crate::kafka::{Command, Consumer, Offsets, Positions, TopicPartition};
+
+/// The least time there is to leave the group, whatever was waited for before.
+pub(super) const LEAVE: Duration = Duration::from_secs(1);
+
+/// What of a limit on a whole ending is not for requests in flight, but for what comes after them.
+pub(super) fn after_lanes(limit: Duration) -> Duration {
+    (limit / 4).min(Duration::from_secs(5))
+}
 
 /// A lane that has settled what is not committed yet.
 pub(super) struct Uncommitted {
@@ -71,10 +78,14 @@ impl Pipeline {
     }
 
     /// What may be committed, if a disk that stands still does not take too long over it; the rest will be read again.
-    pub(super) async fn synced_within(&self, limit: config::Duration, uncommitted: Vec<Uncommitted>) -> Positions {
-        let limit = limit.get();
+    pub(super) async fn synced_until(
+        &self,
+        deadline: tokio::time::Instant,
+        uncommitted: Vec<Uncommitted>,
+    ) -> Positions {
         // The other half is for the spool.
-        match tokio::time::timeout(limit, self.synced(uncommitted, limit / 2)).await {
+        let patience = deadline.saturating_duration_since(tokio::time::Instant::now()) / 2;
+        match tokio::time::timeout_at(deadline, self.synced(uncommitted, patience)).await {
             Ok(Ok(synced)) => positions(synced),
             Ok(Err(_)) | Err(_) => Positions::new(),
         }

@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use self::commit::Syncing;
+use self::commit::{LEAVE, Syncing, after_lanes};
 pub use self::hand_over::HandOver;
 use self::observe::{LAG_INTERVAL, Observation};
 pub use self::reset::REASONS as RESET_REASONS;
@@ -124,6 +124,9 @@ impl Running {
 struct Leaving {
     partitions: Vec<TopicPartition>,
     running: HashSet<TopicPartition>,
+    /// Until when lanes are waited for.
+    lanes_until: tokio::time::Instant,
+    /// Until when the group is to have its partitions.
     deadline: tokio::time::Instant,
 }
 
@@ -241,7 +244,7 @@ impl Pipeline {
         let mut observation: Option<Observation> = None;
         let mut syncing: Option<Syncing> = None;
         loop {
-            let leaving_until = self.leaving.as_ref().map(|leaving| leaving.deadline);
+            let leaving_until = self.leaving.as_ref().map(|leaving| leaving.lanes_until);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -378,8 +381,9 @@ impl Pipeline {
             consumer.send(Command::Release { commit: Positions::new(), partitions });
             return;
         }
-        let deadline = tokio::time::Instant::now() + self.shared.config.kafka.revoke_timeout.get();
-        self.leaving = Some(Leaving { partitions, running, deadline });
+        let limit = self.shared.config.kafka.revoke_timeout.get();
+        let deadline = tokio::time::Instant::now() + limit;
+        self.leaving = Some(Leaving { partitions, running, lanes_until: deadline - after_lanes(limit), deadline });
         self.release_if_done(consumer).await;
     }
 
@@ -414,7 +418,7 @@ impl Pipeline {
         for partition in &leaving.partitions {
             self.forget(partition).await;
         }
-        let commit = self.synced_within(self.shared.config.kafka.revoke_timeout, uncommitted).await;
+        let commit = self.synced_until(leaving.deadline, uncommitted).await;
         consumer.send(Command::Release { commit, partitions: leaving.partitions });
     }
 
@@ -432,26 +436,35 @@ impl Pipeline {
         self.metrics.partitions.set(self.lanes.len() as i64);
     }
 
-    /// Stops all lanes, waits for their requests in flight, commits and leaves the group.
+    /// Stops all lanes, waits for their requests in flight, commits and leaves the group, all within `drain_timeout`.
     async fn close(mut self, consumer: Consumer) {
+        let limit = self.shared.config.kafka.drain_timeout.get();
+        let deadline = tokio::time::Instant::now() + limit;
         for lane in self.lanes.values() {
             lane.stop.cancel();
         }
         let drain = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.shared.config.kafka.drain_timeout.get(), drain).await.is_err() {
+        if tokio::time::timeout_at(deadline - after_lanes(limit), drain).await.is_err() {
             tracing::warn!(
                 group = self.group_id,
-                "requests were still in flight after kafka.drain_timeout; what they hold will be delivered again"
+                "requests were still in flight near the end of kafka.drain_timeout; what they hold will be delivered again"
             );
         }
         let uncommitted = self.uncommitted(|_| true);
         // The queues must be gone before the consumer is.
         self.tasks.shutdown().await;
-        let positions = self.synced_within(self.shared.config.kafka.drain_timeout, uncommitted).await;
+        let positions = self.synced_until(deadline - after_lanes(limit) / 2, uncommitted).await;
         consumer.send(Command::Close(positions));
-        let joined = tokio::task::spawn_blocking(|| consumer.join()).await;
-        joined.expect("joining does not panic");
-        tracing::info!(group = self.group_id, "left the group");
+        let joined = tokio::task::spawn_blocking(|| consumer.join());
+        let deadline = deadline.max(tokio::time::Instant::now() + LEAVE);
+        match tokio::time::timeout_at(deadline, joined).await {
+            Ok(joined) => {
+                joined.expect("joining does not panic");
+                tracing::info!(group = self.group_id, "left the group");
+            }
+            // The group notices by itself, when the session ends.
+            Err(_) => tracing::warn!(group = self.group_id, "the brokers have not answered that we leave the group"),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - servers, each a process of its own on free ports and in a directory of its own: [`Kafka`], [`VictoriaMetrics`],
 //!   [`Prometheus`], [`NodeExporter`], and the bridge itself, [`Bridge`]; `make deps` installs what they need;
-//! - servers inside the test's process: [`Receiver`], a remote-write receiver that does as it is told, and [`Relay`], which
-//!   puts what a real Prometheus sends on a topic;
+//! - servers inside the test's process: [`Receiver`], a remote-write receiver that does as it is told, [`Wire`], which goes
+//!   wrong in front of one, and [`Relay`], which puts what a real Prometheus sends on a topic;
 //! - [`Producer`] and [`traffic`], what is put on topics: real captures, numbered samples, garbage;
 //! - [`Samples`], what any of them holds, to be compared;
 //! - [`Directory`], which is gone in the end, and [`Disk`], one that fills up when it is told to;
@@ -27,6 +27,7 @@ mod relay;
 mod samples;
 pub mod traffic;
 mod victoria_metrics;
+mod wire;
 
 pub use bridge::{Bridge, BridgeBuilder};
 pub use disk::Disk;
@@ -41,3 +42,4 @@ pub use receiver::{Answer, Attempt, Receiver, Recording, Request};
 pub use relay::{Relay, Spread};
 pub use samples::{Labels, Samples, Value, count, samples_of};
 pub use victoria_metrics::VictoriaMetrics;
+pub use wire::{Step, Wire};

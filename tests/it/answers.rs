@@ -98,7 +98,7 @@ async fn produce_lifelike(producer: &Producer, topic: &str, exemplars: usize) {
 }
 
 /// Asks for everything, and reads no answer.
-async fn ask_on(bridge: &Bridge) -> TcpStream {
+pub async fn ask_on(bridge: &Bridge) -> TcpStream {
     let address = bridge.url("").replace("http://", "");
     let mut reader = TcpStream::connect(&address).await.expect("it listens");
     let request = format!("GET /api/v1/query_exemplars?{EVERYTHING} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
@@ -107,7 +107,7 @@ async fn ask_on(bridge: &Bridge) -> TcpStream {
 }
 
 /// Whether an answer begins; if not, it is refused.
-async fn begins(reader: &mut TcpStream) -> bool {
+pub async fn begins(reader: &mut TcpStream) -> bool {
     let mut start = [0; 12];
     reader.read_exact(&mut start).await.expect("each gets an answer");
     match &start {

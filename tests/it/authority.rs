@@ -1,9 +1,14 @@
 //! A certificate authority of the tests' own.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use testkit::unique;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use testkit::{Receiver, unique};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Its certificate is in a file.
 pub struct Authority {
@@ -26,8 +31,18 @@ impl Authority {
 
     /// A certificate for a server of this name or address, and its key.
     pub fn issue(&self, name: &str) -> (Certificate, KeyPair) {
+        self.sign(CertificateParams::new([name.to_owned()]).expect("it is a name"))
+    }
+
+    /// One that is not valid any more.
+    pub fn issue_expired(&self, name: &str) -> (Certificate, KeyPair) {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("it is a name");
+        params.not_after = date_time_ymd(2020, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("there are random numbers");
-        let params = CertificateParams::new([name.to_owned()]).expect("it is a name");
         (params.signed_by(&key, &self.issuer).expect("the parameters are sound"), key)
     }
 
@@ -35,4 +50,33 @@ impl Authority {
     pub fn path(&self) -> &Path {
         self.file.path()
     }
+}
+
+/// Listens with a certificate in front of a receiver: where, and the task that does it.
+pub async fn tls_in_front_of(
+    receiver: &Receiver,
+    (certificate, key): (Certificate, KeyPair),
+) -> (String, JoinHandle<()>) {
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("ring speaks the default versions").with_no_client_auth();
+    let config = config.with_single_cert(vec![certificate.der().clone()], key.into()).expect("they belong together");
+
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let port = receiver.port();
+    let accepting = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who does not trust us hangs up.
+                let mut outer = acceptor.accept(stream).await?;
+                let mut inner = TcpStream::connect(("127.0.0.1", port)).await?;
+                tokio::io::copy_bidirectional(&mut outer, &mut inner).await
+            });
+        }
+    });
+    (address, accepting)
 }

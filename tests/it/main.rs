@@ -1,11 +1,13 @@
 //! One binary, one module for each promise: librdkafka is linked once.
 
+mod answer_table;
 mod answers;
 mod api;
 mod authority;
 mod batch;
 mod beyond;
 mod both;
+mod broken_answers;
 mod captures;
 mod cli;
 mod clients;
@@ -41,15 +43,18 @@ mod refused;
 mod replay;
 mod requests;
 mod ring_memory;
+mod rolling;
 mod rules;
 mod secured;
 mod shutdown;
+mod shutdown_states;
 mod spool_room;
 mod stalled;
 mod wal_command;
 mod wal_trouble;
 mod walk;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -170,9 +175,14 @@ impl Flow {
 
 /// What a bridge has put into its spool, as `dead-letter list --json` prints it.
 fn dead_letters(bridge: &Bridge) -> Vec<Value> {
+    dead_letters_in(&bridge.path().join("data/dead-letter"))
+}
+
+/// The same of a spool's directory.
+fn dead_letters_in(directory: &Path) -> Vec<Value> {
     let output = std::process::Command::new(BINARY)
         .args(["dead-letter", "list", "--json"])
-        .arg(bridge.path().join("data/dead-letter"))
+        .arg(directory)
         .output()
         .expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

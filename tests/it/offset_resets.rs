@@ -188,3 +188,24 @@ async fn a_topic_made_anew_is_read_from_its_beginning() {
     all_committed(read.kafka, &read.topic, &read.bridge).await;
     assert_eq!(read.kafka.committed(&read.topic, &read.topic).await, [Some(5)]);
 }
+
+/// It sees that the topic is gone, and waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_away_for_a_while_is_read_from_its_beginning() {
+    let mut read = Read::records(20, with_property("topic.metadata.refresh.interval.ms", "500")).await;
+    read.restart().await;
+    read.bridge.wait_ready().await;
+    read.kafka.delete_topic(&read.topic).await;
+    eventually("it has noticed", LONG, async || {
+        let (status, answer) = read.bridge.ready().await;
+        if status == 503 && answer.to_string().contains("no topic exists") { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    read.kafka.create_topic(&read.topic, 1, &[]).await;
+    read.producer = Producer::new(read.kafka.bootstrap());
+    read.produce(5).await;
+    read.delivers(20..25).await;
+    all_committed(read.kafka, &read.topic, &read.bridge).await;
+    assert_eq!(read.kafka.committed(&read.topic, &read.topic).await, [Some(5)]);
+    eventually("it is ready", LONG, async || read.bridge.ready().await.0.is_success()).await;
+}

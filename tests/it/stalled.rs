@@ -9,7 +9,7 @@ use exemplar_bridge::dead_letter::DeadLetters;
 use exemplar_bridge::pipeline::{HandOver, Pipeline, Shared};
 use serde_json::json;
 use testkit::traffic::{Encoding, encode_request, numbered};
-use testkit::{Kafka, PATIENCE, Producer, Receiver, Record, eventually, unique};
+use testkit::{Answer, Kafka, PATIENCE, Producer, Receiver, Record, eventually, unique};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ struct Stalled {
     kept: Kept,
     stop: CancellationToken,
     running: JoinHandle<()>,
-    _receiver: Receiver,
+    receiver: Receiver,
     _home: tempfile::TempDir,
 }
 
@@ -96,7 +96,7 @@ impl Stalled {
         eventually("all is delivered", LONG, async || receiver.samples() == records.samples()).await;
         eventually("all exemplars are held", LONG, async || difference(&kept.held(), &records.held())).await;
         tokio::task::block_in_place(|| hanging.wait());
-        Self { kafka, topic, records, hanging, kept, stop, running, _receiver: receiver, _home: home }
+        Self { kafka, topic, records, hanging, kept, stop, running, receiver, _home: home }
     }
 }
 
@@ -145,6 +145,20 @@ async fn it_ends_all_the_same_and_commits_nothing() {
     stalled.stop.cancel();
     tokio::time::timeout(PATIENCE, stalled.running).await.expect("it ends").expect("it does not panic");
     // Its threads wait for the disk, and nobody waits for them for ever.
+    tokio::time::timeout(PATIENCE, stalled.kept.close()).await.expect("it ends");
+    assert_eq!(committed(stalled.kafka, &stalled.topic).await, [0, 0]);
+    drop(stalled.hanging);
+}
+
+/// And the receiver with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_while_nothing_moves() {
+    let mut stalled = Stalled::start().await;
+    stalled.receiver.script(|_| Answer::ok().after(std::time::Duration::from_secs(3600)));
+    Producer::new(stalled.kafka.bootstrap()).produce(&stalled.topic, stalled.records.take(10)).await;
+    eventually("requests hang", PATIENCE, async || stalled.receiver.in_flight() > 0).await;
+    stalled.stop.cancel();
+    tokio::time::timeout(PATIENCE, stalled.running).await.expect("it ends").expect("it does not panic");
     tokio::time::timeout(PATIENCE, stalled.kept.close()).await.expect("it ends");
     assert_eq!(committed(stalled.kafka, &stalled.topic).await, [0, 0]);
     drop(stalled.hanging);
