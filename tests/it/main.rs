@@ -7,6 +7,7 @@ mod batch;
 mod beyond;
 mod both;
 mod captures;
+mod chaos;
 mod cli;
 mod clients;
 mod cluster;
@@ -43,6 +44,7 @@ mod wal_command;
 mod wal_trouble;
 mod walk;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -157,9 +159,14 @@ impl Flow {
 
 /// What a bridge has put into its spool, as `dead-letter list --json` prints it.
 fn dead_letters(bridge: &Bridge) -> Vec<Value> {
+    dead_letters_in(&bridge.path().join("data/dead-letter"))
+}
+
+/// The same, of a spool in any directory.
+fn dead_letters_in(directory: &Path) -> Vec<Value> {
     let output = std::process::Command::new(BINARY)
         .args(["dead-letter", "list", "--json"])
-        .arg(bridge.path().join("data/dead-letter"))
+        .arg(directory)
         .output()
         .expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
