@@ -136,9 +136,12 @@ impl Kafka {
 
     /// The broker that leads each partition of a topic.
     pub async fn leaders(&self, topic: &str) -> Vec<i32> {
-        let (client, topic) = (self.client("testkit-leaders"), topic.to_owned());
-        let metadata = client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await;
-        let metadata = metadata.unwrap_or_else(|error| panic!("no metadata: {error}"));
+        let client = self.client("testkit-leaders");
+        let metadata = eventually(&format!("the leaders of topic {topic}"), PATIENCE, async || {
+            let topic = topic.to_owned();
+            client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await
+        })
+        .await;
         metadata.topics().iter().flat_map(|topic| topic.partitions()).map(MetadataPartition::leader).collect()
     }
 

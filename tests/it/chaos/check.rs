@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use testkit::Samples;
 
-use super::schedule::Scheduled;
+use super::schedule::Fault;
 use super::traffic::Delivered;
 use crate::numbered_exemplars::Held;
 
@@ -109,25 +109,31 @@ pub fn compare_exemplars(stores: &[Held], want: &Held) -> Stored {
 }
 
 /// The longest time in which nothing new came from a partition to the scripted receiver, though something waited, and nothing
-/// was wrong with the instances that had it before and after, with the brokers or with the receiver.
-///
-/// `waits` says since when the sample at a place has been there to be delivered.
+/// was wrong with the instances that had it before and after, with its brokers or with the receiver.
 pub fn longest_standstill(
     delivered: &[&Delivered],
     progress: &[(usize, usize)],
+    // Since when the sample at a place has been there to be delivered.
     waits: impl Fn(usize) -> Instant,
-    start: Instant,
-    faults: &[Scheduled],
+    // Which brokers led the partition between two moments.
+    leaders: impl Fn(Instant, Instant) -> Vec<usize>,
+    // Each with its beginning and end.
+    faults: &[(Instant, Instant, &Fault)],
 ) -> Duration {
     let mut longest = Duration::ZERO;
     for pair in progress.windows(2) {
         let [(before, there), (after, _)] = [pair[0], pair[1]];
         let [before, after] = [before, after].map(|index| delivered[index]);
-        let concerned = faults
-            .iter()
-            .filter(|scheduled| scheduled.fault.concerns(before.instance) || scheduled.fault.concerns(after.instance));
-        let unhealthy = concerned.map(|scheduled| (start + scheduled.begins, start + scheduled.ends + RECOVERS));
-        longest = longest.max(longest_outside(before.at.max(waits(there)), after.at, unhealthy));
+        let (from, to) = (before.at.max(waits(there)), after.at);
+        if to.saturating_duration_since(from) <= longest {
+            continue;
+        }
+        let leaders = leaders(from, to);
+        let concerned = faults.iter().filter(|(_, _, fault)| {
+            [before.instance, after.instance].iter().any(|instance| fault.concerns(*instance, &leaders))
+        });
+        let unhealthy = concerned.map(|(begins, ends, _)| (*begins, *ends + RECOVERS));
+        longest = longest.max(longest_outside(from, to, unhealthy));
     }
     longest
 }

@@ -112,13 +112,16 @@ impl Report {
     /// What the scripted receiver has seen.
     fn scripted(&mut self, scene: &Scene, schedule: &Schedule, start: Instant, produced: &Produced, want: &Samples) {
         let delivered = scene.scripted.delivered();
+        let faults = schedule.faults.iter().map(|it| (start + it.begins, start + it.ends, &it.fault));
+        let faults: Vec<_> = faults.collect();
         let (mut standstill, mut all) = (Duration::ZERO, Vec::new());
         for partition in 0..PARTITIONS {
             let delivered: Vec<&Delivered> = delivered.iter().filter(|it| it.partition == partition).collect();
             let samples = samples_of_partition(want, partition);
             let followed = follow(&delivered, &samples);
             let waits = |place: usize| produced.acknowledged_at(samples[place] / Numbered::SAMPLES);
-            let stood = longest_standstill(&delivered, &followed.progress, waits, start, &schedule.faults);
+            let leaders = |from, to| scene.leaders(partition, from, to);
+            let stood = longest_standstill(&delivered, &followed.progress, waits, leaders, &faults);
             standstill = standstill.max(stood);
             all.push(followed);
         }

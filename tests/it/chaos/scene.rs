@@ -32,6 +32,8 @@ pub struct Scene {
     pub store: Mutex<VictoriaMetrics>,
     pub scripted: Arc<Scripted>,
     wires: Vec<(Wire, testkit::Wire)>,
+    /// Who led the partitions at some moments, in order.
+    leaders: std::sync::Mutex<Vec<(Instant, Vec<i32>)>>,
     _receiver: Receiver,
     _toxiproxy: Toxiproxy,
 }
@@ -90,7 +92,8 @@ impl Scene {
             instance.state.lock().await.bridge.wait_ready().await;
         }
         let (kafka, store) = (Mutex::new(kafka), Mutex::new(store));
-        Self { kafka, topic, instances, store, scripted, wires, _receiver: receiver, _toxiproxy: toxiproxy }
+        let leaders = std::sync::Mutex::default();
+        Self { kafka, topic, instances, store, scripted, wires, leaders, _receiver: receiver, _toxiproxy: toxiproxy }
     }
 
     /// Does a fault when it is time, and undoes it.
@@ -150,15 +153,32 @@ impl Scene {
         self.wires.iter().filter(|(wire, _)| which.contains(wire)).map(|(_, wire)| wire)
     }
 
-    /// Looks after the instances as a supervisor does; never ends.
+    /// Looks after the instances as a supervisor does, and who leads partitions; never ends.
     pub async fn watch(&self) {
-        let looks = self.instances.iter().map(async |instance| {
+        let instances = self.instances.iter().map(async |instance| {
             loop {
                 instance.look().await;
                 pause(LOOK).await;
             }
         });
-        join_all(looks).await;
+        let leaders = async {
+            loop {
+                let leaders = self.kafka.lock().await.leaders(&self.topic).await;
+                self.leaders.lock().expect("nothing panics while it holds the lock").push((Instant::now(), leaders));
+                pause(LOOK * 10).await;
+            }
+        };
+        tokio::join!(join_all(instances), leaders);
+    }
+
+    /// The brokers that led a partition between two moments.
+    pub fn leaders(&self, partition: usize, from: Instant, to: Instant) -> Vec<usize> {
+        let looks = self.leaders.lock().expect("nothing panics while it holds the lock");
+        let first = looks.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let last = looks.partition_point(|(at, _)| *at < to).min(looks.len() - 1);
+        let leaders = looks[first..=last].iter().filter_map(|(_, leaders)| leaders.get(partition));
+        // None is -1.
+        leaders.filter_map(|id| usize::try_from(id - 1).ok()).collect()
     }
 }
 

@@ -198,13 +198,20 @@ impl Fault {
         }
     }
 
-    /// Whether what the scripted receiver gets from an instance may stand still because of it.
-    pub fn concerns(&self, instance: usize) -> bool {
+    /// Whether what the scripted receiver gets from an instance, of a partition that these brokers lead, may stand still
+    /// because of it.
+    pub fn concerns(&self, instance: usize, leaders: &[usize]) -> bool {
+        let leads = |broker| leaders.contains(&broker);
         match self {
             Self::Instance(concerned, _) | Self::FullDisk(concerned) => *concerned == instance,
-            Self::Broker(..) | Self::Answers(_) => true,
+            Self::Broker(broker, _) => leads(*broker),
             Self::Store(_) => false,
-            Self::Wires(wires, ..) => wires.iter().any(|wire| wire.instance == instance && wire.to != End::Store),
+            Self::Answers(_) => true,
+            Self::Wires(wires, ..) => wires.iter().filter(|wire| wire.instance == instance).any(|wire| match wire.to {
+                End::Broker(broker) => leads(broker),
+                End::Store => false,
+                End::Receiver => true,
+            }),
         }
     }
 }
@@ -302,6 +309,30 @@ mod tests {
         let wire = |to| Fault::Wires(vec![Wire { instance: 0, to }], Toxic::BlackHole, Direction::Upstream);
         assert!(kill.goes_with(&wire(End::Broker(1))) && !freeze.goes_with(&wire(End::Broker(1))));
         assert!(freeze.goes_with(&wire(End::Broker(0))) && !wire(End::Store).goes_with(&wire(End::Store)));
+    }
+
+    #[test]
+    fn a_fault_concerns_who_has_to_do_with_it() {
+        let wire = |instance, to| Fault::Wires(vec![Wire { instance, to }], Toxic::Down, Direction::Upstream);
+        let concerned = [
+            Fault::Instance(0, Process::Freeze),
+            Fault::FullDisk(0),
+            Fault::Broker(1, Process::Kill),
+            Fault::Answers(Answers::Hang),
+            wire(0, End::Broker(2)),
+            wire(0, End::Receiver),
+        ];
+        assert!(concerned.iter().all(|fault| fault.concerns(0, &[1, 2])));
+        let others = [
+            Fault::Instance(1, Process::Kill),
+            Fault::FullDisk(1),
+            Fault::Broker(0, Process::Kill),
+            Fault::Store(Process::Freeze),
+            wire(0, End::Broker(0)),
+            wire(0, End::Store),
+            wire(1, End::Receiver),
+        ];
+        assert!(!others.iter().any(|fault| fault.concerns(0, &[1, 2])));
     }
 
     #[test]
