@@ -209,6 +209,8 @@ impl Instance {
         let config = json!({
             "kafka": { "drain_timeout": "5s", "properties": properties },
             "remote_write": [receiver(STORE, ports[0]), receiver(SCRIPTED, ports[1])],
+            // All of a run that takes an hour.
+            "exemplars": { "capacity": 4_000_000 },
             "dead_letter": { "directory": disk.path().join("dead-letter") },
             "wal": { "directory": disk.path().join("wal") },
         });

@@ -19,7 +19,7 @@ pub const INSTANCE: &str = "x-instance";
 /// The series that the scripted receiver refuses, always.
 const POISON: &str = "poisoned";
 /// So many records are produced at once …
-const AT_ONCE: i64 = 36;
+const AT_ONCE: i64 = 60;
 /// … so often, at the most.
 const EVERY: Duration = Duration::from_millis(100);
 /// One of so many times there is a record that one receiver refuses, and one that is no remote write.
