@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use tokio::sync::OnceCell;
@@ -172,7 +173,8 @@ impl Kafka {
             }
         }
         let (client, count) = (self.client("testkit-start"), self.nodes.len());
-        for node in &mut self.nodes {
+        // Whichever does not come up is heard.
+        let ups = self.nodes.iter_mut().map(|node| async {
             node.up(async || {
                 let metadata = client.ask(|client| client.fetch_metadata(None, Duration::from_secs(1))).await?;
                 let led = metadata.topics().iter().flat_map(|topic| topic.partitions()).all(has_leader);
@@ -183,7 +185,8 @@ impl Kafka {
                 }
             })
             .await;
-        }
+        });
+        join_all(ups).await;
     }
 
     /// Ends it in order (a controlled shutdown); of a cluster, every broker.

@@ -25,8 +25,22 @@ impl Kafka {
         let replicas = i32::try_from(self.nodes.len()).expect("there are few");
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         topic.config = config.to_vec();
-        let results = self.admin().create_topics([&topic], &admin_options()).await;
-        check(&format!("create topic {name}"), results);
+        let mut unanswered = false;
+        eventually(&format!("the answer to create topic {name}"), PATIENCE, async || {
+            match self.admin().create_topics([&topic], &admin_options()).await.map(|mut results| results.pop()) {
+                // A broker that has gone meanwhile took the answer along.
+                Err(error) => {
+                    unanswered = true;
+                    Err(error)
+                }
+                Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) if unanswered => Ok(()),
+                Ok(result) => {
+                    check(&format!("create topic {name}"), Ok(result.into_iter().collect()));
+                    Ok(())
+                }
+            }
+        })
+        .await;
         self.wait_for_leaders(name, partitions).await;
     }
 

@@ -27,7 +27,7 @@ const HEALED: Duration = Duration::from_secs(300);
 /// One seed, whose minute has a bit of everything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_of_faults() {
-    run(243, Duration::from_secs(60)).await;
+    run(5687, Duration::from_secs(60)).await;
 }
 
 /// What `make chaos` runs.

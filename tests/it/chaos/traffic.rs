@@ -140,7 +140,7 @@ impl Scripted {
         let answers = *lock(&self.answers);
         match answers {
             Some(Answers::ServerError) => return Answer::status(500),
-            Some(Answers::Flaky) if number % 2 == 0 => return Answer::status(500),
+            Some(Answers::Flaky) if number.is_multiple_of(2) => return Answer::status(500),
             Some(Answers::TooMany) => return Answer::status(429).header("retry-after", "1"),
             Some(Answers::Refusal) => return Answer::status(400).body("no such path"),
             Some(Answers::TooLarge) if request.sample_count() > FEW => return Answer::status(413),
