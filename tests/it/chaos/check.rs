@@ -11,7 +11,7 @@ use super::traffic::Delivered;
 use crate::numbered_exemplars::Held;
 
 /// So long after a fault nothing counts as healthy yet.
-const RECOVERS: Duration = Duration::from_secs(10);
+const RECOVERS: Duration = Duration::from_secs(5);
 
 /// What one partition's series was for the scripted receiver.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -108,49 +108,57 @@ pub fn compare_exemplars(stores: &[Held], want: &Held) -> Stored {
     stored
 }
 
-/// The longest time in which nothing new came from a partition to the scripted receiver, though something waited, and nothing
-/// was wrong with the instances that had it before and after, with its brokers or with the receiver.
-pub fn longest_standstill(
+/// How a partition fared while nothing was wrong with the instances that had it, its brokers or the scripted receiver.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// For how long that was so.
+    pub healthy: Duration,
+    /// The longest time of it in which nothing new was delivered, though something waited.
+    pub standstill: Duration,
+}
+
+/// Looks between each delivery of something new and the next.
+pub fn health(
     delivered: &[&Delivered],
     progress: &[(usize, usize)],
     // Since when the sample at a place has been there to be delivered.
     waits: impl Fn(usize) -> Instant,
     // Which brokers led the partition between two moments.
     leaders: impl Fn(Instant, Instant) -> Vec<usize>,
-    // Each with its beginning and end.
+    // Each with its beginning and end, in the order in which they began.
     faults: &[(Instant, Instant, &Fault)],
-) -> Duration {
-    let mut longest = Duration::ZERO;
+) -> Health {
+    let mut health = Health::default();
     for pair in progress.windows(2) {
         let [(before, there), (after, _)] = [pair[0], pair[1]];
         let [before, after] = [before, after].map(|index| delivered[index]);
-        let (from, to) = (before.at.max(waits(there)), after.at);
-        if to.saturating_duration_since(from) <= longest {
-            continue;
-        }
-        let leaders = leaders(from, to);
+        let leaders = leaders(before.at, after.at);
         let concerned = faults.iter().filter(|(_, _, fault)| {
             [before.instance, after.instance].iter().any(|instance| fault.concerns(*instance, &leaders))
         });
-        let unhealthy = concerned.map(|(begins, ends, _)| (*begins, *ends + RECOVERS));
-        longest = longest.max(longest_outside(from, to, unhealthy));
+        let unhealthy: Vec<_> = concerned.map(|(begins, ends, _)| (*begins, *ends + RECOVERS)).collect();
+        health.healthy += outside(before.at, after.at, &unhealthy).iter().sum::<Duration>();
+        let waited = outside(before.at.max(waits(there)), after.at, &unhealthy);
+        health.standstill = health.standstill.max(waited.into_iter().max().unwrap_or_default());
     }
-    longest
+    health
 }
 
-/// The longest time between two moments that lies in none of these intervals, which are in order of their beginnings.
-fn longest_outside(from: Instant, to: Instant, intervals: impl Iterator<Item = (Instant, Instant)>) -> Duration {
-    let (mut longest, mut free_from) = (Duration::ZERO, from);
+/// The pieces of the time between two moments that lie in none of these intervals, which are in order of their beginnings.
+fn outside(from: Instant, to: Instant, intervals: &[(Instant, Instant)]) -> Vec<Duration> {
+    let (mut pieces, mut free_from) = (Vec::new(), from);
     for (begins, ends) in intervals {
-        longest = longest.max(begins.min(to).saturating_duration_since(free_from));
-        free_from = free_from.max(ends);
+        pieces.push((*begins).min(to).saturating_duration_since(free_from));
+        free_from = free_from.max(*ends);
     }
-    longest.max(to.saturating_duration_since(free_from))
+    pieces.push(to.saturating_duration_since(free_from));
+    pieces
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::schedule::Process;
 
     const PRODUCED: [i64; 8] = [0, 1, 2, 3, 10, 11, 12, 13];
 
@@ -209,18 +217,39 @@ mod tests {
     }
 
     #[test]
-    fn a_standstill_counts_only_where_nothing_is_wrong() {
+    fn time_outside_of_intervals_is_found() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let longest = |intervals: &[(u64, u64)]| {
-            let intervals = intervals.iter().map(|(begins, ends)| (at(*begins), at(*ends)));
-            longest_outside(at(10), at(20), intervals).as_secs()
+        let found = |intervals: &[(u64, u64)]| {
+            let intervals: Vec<_> = intervals.iter().map(|(begins, ends)| (at(*begins), at(*ends))).collect();
+            let pieces = outside(at(10), at(20), &intervals).into_iter().map(|piece| piece.as_secs());
+            pieces.filter(|seconds| *seconds > 0).collect::<Vec<_>>()
         };
-        assert_eq!(longest(&[]), 10);
-        assert_eq!(longest(&[(0, 5), (25, 30)]), 10);
-        assert_eq!(longest(&[(0, 30)]), 0);
-        assert_eq!(longest(&[(5, 12), (13, 14), (15, 17)]), 3);
-        assert_eq!(longest(&[(5, 16), (11, 12)]), 4);
-        assert_eq!(longest(&[(18, 30)]), 8);
+        assert_eq!(found(&[]), [10]);
+        assert_eq!(found(&[(0, 5), (25, 30)]), [10]);
+        assert_eq!(found(&[(0, 30)]), [0_u64; 0]);
+        assert_eq!(found(&[(5, 12), (13, 14), (15, 17)]), [1, 1, 3]);
+        assert_eq!(found(&[(5, 16), (11, 12)]), [4]);
+        assert_eq!(found(&[(18, 30)]), [8]);
+    }
+
+    #[test]
+    fn a_standstill_counts_only_where_nothing_is_wrong_and_something_waits() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let delivered = [(0, &[0, 1]), (30, &[2, 3])].map(|(seconds, samples)| Delivered {
+            at: at(seconds),
+            instance: 0,
+            partition: 0,
+            samples: samples.to_vec(),
+        });
+        let (delivered, progress) = (delivered.iter().collect::<Vec<_>>(), [(0, 2), (1, 4)]);
+        let health = |fault: Fault| {
+            let faults = [(at(5), at(9), &fault)];
+            let health = health(&delivered, &progress, |place| at(1 + place as u64), |_, _| vec![1], &faults);
+            (health.healthy.as_secs(), health.standstill.as_secs())
+        };
+        assert_eq!(health(Fault::Broker(0, Process::Kill)), (30, 27));
+        assert_eq!(health(Fault::Broker(1, Process::Kill)), (30 - 4 - RECOVERS.as_secs(), 21 - RECOVERS.as_secs()));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{Samples, count, within};
 
-use super::check::{Followed, Stored, compare_exemplars, compare_samples, follow, longest_standstill};
+use super::check::{Followed, Stored, compare_exemplars, compare_samples, follow, health};
 use super::scene::{SCRIPTED, STORE, Scene};
 use super::schedule::Schedule;
 use super::traffic::{Delivered, PARTITIONS, Produced};
@@ -114,15 +114,16 @@ impl Report {
         let delivered = scene.scripted.delivered();
         let faults = schedule.faults.iter().map(|it| (start + it.begins, start + it.ends, &it.fault));
         let faults: Vec<_> = faults.collect();
-        let (mut standstill, mut all) = (Duration::ZERO, Vec::new());
+        let (mut healthy, mut standstill, mut all) = (Duration::ZERO, Duration::ZERO, Vec::new());
         for partition in 0..PARTITIONS {
             let delivered: Vec<&Delivered> = delivered.iter().filter(|it| it.partition == partition).collect();
             let samples = samples_of_partition(want, partition);
             let followed = follow(&delivered, &samples);
             let waits = |place: usize| produced.acknowledged_at(samples[place] / Numbered::SAMPLES);
             let leaders = |from, to| scene.leaders(partition, from, to);
-            let stood = longest_standstill(&delivered, &followed.progress, waits, leaders, &faults);
-            standstill = standstill.max(stood);
+            let fared = health(&delivered, &followed.progress, waits, leaders, &faults);
+            healthy += fared.healthy;
+            standstill = standstill.max(fared.standstill);
             all.push(followed);
         }
         let sum = |of: fn(&Followed) -> usize| all.iter().map(of).sum::<usize>();
@@ -137,7 +138,8 @@ impl Report {
         self.row("order within each series", text, disorder.is_empty() && malformed == 0);
         let repeated = 100.0 * sum(|followed| followed.repeated) as f64 / count(want) as f64;
         self.rows.push(("records delivered more than once", format!("{repeated:.1} %")));
-        let text = format!("{:.1} s", standstill.as_secs_f64());
+        let [standstill, healthy] = [standstill, healthy / PARTITIONS as u32].map(|time| time.as_secs_f64());
+        let text = format!("{standstill:.1} s, of {healthy:.0} s in which each was healthy on average");
         self.rows.push(("longest a healthy partition stood still", text));
     }
 
