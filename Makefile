@@ -1,6 +1,6 @@
 # The one way in. Whatever is run, `deps` installs what it needs and this machine does not have.
 
-.PHONY: help deps demo fmt lint doc test deny fuzz bench image-test
+.PHONY: help deps demo fmt lint doc test chaos deny fuzz bench image-test
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
@@ -26,6 +26,11 @@ doc: deps ## build the documentation
 
 test: lint doc ## everything that a change must pass
 	cargo test --workspace
+
+# A minute of it, with a seed that is always the same, is among the tests. The schedule is printed first, and the table last.
+chaos: deps ## break everything, and see that nothing is lost; SECONDS=300, SEED=any
+	CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) \
+		cargo test --test it chaos::for_as_long_as_told -- --exact --ignored --nocapture
 
 deny: ## check the licences, advisories and sources of dependencies
 	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install cargo-deny --locked"; exit 1; }

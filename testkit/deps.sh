@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine does not have: Debian's packages, parts of the Rust toolchain,
-# Kafka's jars, and Go modules. If nothing is missing, nothing is asked of the network.
+# Kafka's jars, Toxiproxy, and Go modules. If nothing is missing, nothing is asked of the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -79,6 +79,13 @@ if ! cmp -s testkit/kafka/pom.xml "$libs/pom.xml"; then
     cp testkit/kafka/pom.xml "$libs.new/pom.xml"
     rm -rf "$libs"
     mv "$libs.new" "$libs"
+fi
+
+# The proxy that breaks connections, in the version that it was built from.
+toxiproxy=github.com/Shopify/toxiproxy/v2 version=v2.5.0
+if ! go version -m target/toxiproxy/server 2>/dev/null | grep "$toxiproxy[[:space:]]$version[[:space:]]" >/dev/null; then
+    say "building Toxiproxy"
+    GOBIN=$PWD/target/toxiproxy go install "$toxiproxy/cmd/server@$version"
 fi
 
 # What the client in Go is built from; nothing is asked for that the module cache has.

@@ -4,22 +4,23 @@
 //! record.
 
 mod exemplars;
+mod pipeline;
 mod statistics;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{Atomic, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
+pub use self::pipeline::{CommitAge, DurationHistogram, PipelineMetrics, Stages};
 pub use self::statistics::KafkaStatistics;
 use crate::config::Group;
 use crate::exemplars::store::{Capacity, Store};
@@ -41,12 +42,6 @@ pub struct Code {
 pub struct ReasonLabel {
     /// The reason.
     pub reason: &'static str,
-}
-
-/// A label `stage`: part of a batch's way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabel {
-    stage: &'static str,
 }
 
 /// Labels `topic` and `partition`.
@@ -261,7 +256,7 @@ impl Metrics {
         self.exemplars.get().into_iter().for_each(|exemplars| exemplars.update());
         let mut text = String::new();
         encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
-        Ok(text)
+        Ok(in_one_piece(&text))
     }
 }
 
@@ -271,231 +266,59 @@ impl Default for Metrics {
     }
 }
 
-/// What one receiver's pipeline counts.
-#[derive(Default)]
-pub struct PipelineMetrics {
-    /// Records read from Kafka.
-    pub records: Counter,
-    /// Bytes of their values.
-    pub record_bytes: Counter,
-    /// Records without a value, which are acknowledged as they are.
-    pub tombstones: Counter,
-    /// Records that cannot be decoded.
-    pub undecodable: Counter,
-    /// Samples that the receiver has acknowledged.
-    pub samples: Counter,
-    /// Native histograms that the receiver has acknowledged.
-    pub histograms: Counter,
-    /// Metadata entries that the receiver has acknowledged.
-    pub metadata: Counter,
-    /// Exemplars in what the receiver has acknowledged.
-    pub exemplars: Counter,
-    /// Bytes of acknowledged bodies, compressed.
-    pub sent_bytes: Counter,
-    /// Attempts by status.
-    pub requests: Family<Code, Counter>,
-    /// Attempts that are repeated, by reason.
-    pub retries: Family<ReasonLabel, Counter>,
-    /// How long an attempt took.
-    pub send_duration: DurationHistogram,
-    /// Where else the time of a batch goes.
-    pub stages: Stages,
-    /// Attempts that have not been answered.
-    pub in_flight: Gauge,
-    /// How many there may be for now.
-    pub in_flight_limit: Gauge,
-    /// Lanes that wait before they try again.
-    pub backing_off: Gauge,
-    /// Partitions that are assigned to this instance.
-    pub partitions: Gauge,
-    /// Partitions that are not read for want of room.
-    pub paused: Gauge,
-    /// Records between the watermark and the end of the partition.
-    pub lag: Family<PartitionLabels, Gauge>,
-    /// The age of the first of them.
-    pub lag_seconds: Family<PartitionLabels, FloatGauge>,
-    /// Commits that the group's coordinator has accepted.
-    pub commits: Counter,
-    /// Commits that failed and are repeated.
-    pub failed_commits: Counter,
-    /// How long the coordinator took to answer a commit.
-    pub commit_duration: DurationHistogram,
-    /// For how long something settled has not been committed.
-    pub commit_age: CommitAge,
-    /// Rebalances by kind: assigned, revoked, lost.
-    pub rebalances: Family<ReasonLabel, Counter>,
-    /// Trouble that librdkafka has reported, by kind.
-    pub errors: Family<ReasonLabel, Counter>,
-    /// Offsets that were out of range, by why.
-    pub offset_resets: Family<ReasonLabel, Counter>,
-    /// What librdkafka says of its queues and of the brokers.
-    pub statistics: KafkaStatistics,
-}
-
-/// How long something took: seconds from 0.1 ms to some fifty.
-#[derive(Clone, Debug)]
-pub struct DurationHistogram(Histogram);
-
-impl Default for DurationHistogram {
-    fn default() -> Self {
-        Self(Histogram::new(exponential_buckets(0.0001, 2.0, 20)))
-    }
-}
-
-impl DurationHistogram {
-    /// Counts one.
-    pub fn observe(&self, duration: Duration) {
-        self.0.observe(duration.as_secs_f64());
-    }
-}
-
-/// Where the time of a batch goes, but for its attempts. Each is looked at a few times a batch, never once a record.
-pub struct Stages {
-    family: Family<StageLabel, Histogram, fn() -> Histogram>,
-    /// Reading, decoding and joining its records.
-    pub decode: DurationHistogram,
-    /// Complete, while the partition's request before it is in flight.
-    pub queue: DurationHistogram,
-    /// Waiting for a permit, once for each attempt: others are in flight, as many as there may be.
-    pub permit: DurationHistogram,
-    /// Waiting before an attempt is repeated.
-    pub backoff: DurationHistogram,
-}
-
-impl Default for Stages {
-    fn default() -> Self {
-        let family: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| DurationHistogram::default().0);
-        let stage = |stage| DurationHistogram(family.get_or_create(&StageLabel { stage }).clone());
-        let [decode, queue, permit, backoff] = ["decode", "queue", "permit", "backoff"].map(stage);
-        Self { family, decode, queue, permit, backoff }
-    }
-}
-
-/// A gauge of seconds that is told when something began to wait.
-#[derive(Clone, Default)]
-pub struct CommitAge(FloatGauge);
-
-impl CommitAge {
-    /// Sets the age of what has been waiting since then, or zero.
-    pub fn set(&self, since: Option<Instant>) {
-        self.0.set(since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
-    }
-}
-
-impl PipelineMetrics {
-    fn register_delivery(&self, registry: &mut Registry) {
-        registry.register("remote_storage_samples", "Samples that the receiver has acknowledged", self.samples.clone());
-        registry.register(
-            "remote_storage_histograms",
-            "Native histograms that the receiver has acknowledged",
-            self.histograms.clone(),
-        );
-        registry.register(
-            "remote_storage_metadata",
-            "Metadata entries that the receiver has acknowledged",
-            self.metadata.clone(),
-        );
-        registry.register(
-            "remote_storage_exemplars",
-            "Exemplars in requests that the receiver has acknowledged, whether or not it keeps them",
-            self.exemplars.clone(),
-        );
-        registry.register_with_unit(
-            "remote_storage",
-            "Bytes of acknowledged request bodies, compressed",
-            Unit::Bytes,
-            self.sent_bytes.clone(),
-        );
-        registry.register(
-            "remote_storage_requests",
-            "Requests by the status of their answer; error: there was none",
-            self.requests.clone(),
-        );
-        registry.register(
-            "remote_storage_retried_batches",
-            "Requests that are repeated, by reason",
-            self.retries.clone(),
-        );
-        registry.register_with_unit(
-            "remote_storage_sent_batch_duration",
-            "How long requests took",
-            Unit::Seconds,
-            self.send_duration.0.clone(),
-        );
-        registry.register_with_unit(
-            "batch_stage_duration",
-            "Where the time of batches goes, beside remote_storage_sent_batch_duration_seconds, by stage",
-            Unit::Seconds,
-            self.stages.family.clone(),
-        );
-        registry.register("remote_storage_in_flight", "Requests that are not answered yet", self.in_flight.clone());
-        registry.register(
-            "remote_storage_in_flight_limit",
-            "How many requests may be in flight, which follows what the receiver answers",
-            self.in_flight_limit.clone(),
-        );
-        registry.register(
-            "remote_storage_backing_off",
-            "Partitions whose batch waits before it is sent again",
-            self.backing_off.clone(),
-        );
-    }
-
-    fn register_kafka(&self, registry: &mut Registry) {
-        registry.register("kafka_records", "Records read from Kafka", self.records.clone());
-        registry.register_with_unit(
-            "kafka_record",
-            "Bytes of the values of records read from Kafka",
-            Unit::Bytes,
-            self.record_bytes.clone(),
-        );
-        registry.register("kafka_tombstones", "Records without a value", self.tombstones.clone());
-        registry.register("kafka_undecodable_records", "Records that cannot be decoded", self.undecodable.clone());
-        registry.register("kafka_partitions", "Partitions assigned to this instance", self.partitions.clone());
-        registry.register(
-            "kafka_partitions_paused",
-            "Partitions that are not read because their lane, or all lanes, hold what they may",
-            self.paused.clone(),
-        );
-        registry.register(
-            "kafka_consumer_lag",
-            "Records from the first that is not settled to the partition's end",
-            self.lag.clone(),
-        );
-        registry.register_with_unit(
-            "kafka_consumer_lag",
-            "The age of the oldest record that is not settled, by its timestamp; 0 if there is none",
-            Unit::Seconds,
-            self.lag_seconds.clone(),
-        );
-        registry.register("kafka_commits", "Commits accepted", self.commits.clone());
-        registry.register("kafka_failed_commits", "Commits that failed and are repeated", self.failed_commits.clone());
-        registry.register_with_unit(
-            "kafka_commit_duration",
-            "How long the coordinator took to answer commits",
-            Unit::Seconds,
-            self.commit_duration.0.clone(),
-        );
-        registry.register_with_unit(
-            "kafka_commit_age",
-            "For how long something settled has been waiting to be committed",
-            Unit::Seconds,
-            self.commit_age.0.clone(),
-        );
-        registry.register("kafka_rebalances", "Rebalances by kind", self.rebalances.clone());
-        for kind in crate::kafka::trouble::Kind::ALL {
-            drop(self.errors.get_or_create(&ReasonLabel { reason: kind.name() }));
+/// The same text with each family in one piece, as OpenMetrics wants it: what each consumer group registers comes group by
+/// group.
+fn in_one_piece(text: &str) -> String {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut families: Vec<String> = Vec::new();
+    let (mut place, mut repeated) = (0, false);
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("# HELP ").and_then(|rest| rest.split(' ').next()) {
+            let known = families.len();
+            place = *places.entry(name).or_insert(known);
+            repeated = place < known;
+            if !repeated {
+                families.push(String::new());
+            }
         }
-        registry.register("kafka_errors", "Errors of Kafka and librdkafka by kind", self.errors.clone());
-        // Both from the start: the first is worth an alert.
-        for reason in crate::pipeline::RESET_REASONS {
-            drop(self.offset_resets.get_or_create(&ReasonLabel { reason }));
+        let said_before = repeated && line.starts_with("# ");
+        if let (false, Some(family)) = (said_before || line == EOF, families.get_mut(place)) {
+            family.push_str(line);
+            family.push('\n');
         }
-        registry.register(
-            "kafka_consumer_offset_resets",
-            "Offsets that were out of range, so that reading went on elsewhere, by reason",
-            self.offset_resets.clone(),
-        );
-        registry.register_collector(Box::new(self.statistics.clone()));
+    }
+    families.concat() + EOF + "\n"
+}
+
+/// The last line of every such text.
+const EOF: &str = "# EOF";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_of_several_groups_comes_in_one_piece() {
+        let metrics = Metrics::new();
+        let group = |name: &str, receiver| Group {
+            name: name.to_owned(),
+            id: name.to_owned(),
+            receiver,
+            takes_exemplars: false,
+        };
+        metrics.pipeline(&group("a", Some(0))).records.inc();
+        metrics.pipeline(&group("b", None)).records.inc_by(2);
+        let text = metrics.encode(&Status::default()).expect("a string takes it");
+        let mut of_records = text.lines().skip_while(|line| !line.starts_with("# HELP exemplar_bridge_kafka_records "));
+        of_records.next().expect("it is there");
+        assert_eq!(of_records.next(), Some("# TYPE exemplar_bridge_kafka_records counter"));
+        assert_eq!(of_records.next(), Some("exemplar_bridge_kafka_records_total{receiver=\"a\"} 1"));
+        assert_eq!(of_records.next(), Some("exemplar_bridge_kafka_records_total{receiver=\"b\"} 2"));
+        let mut helped: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        let all = helped.len();
+        helped.sort_unstable();
+        helped.dedup();
+        assert_eq!(helped.len(), all);
+        assert!(text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1);
     }
 }

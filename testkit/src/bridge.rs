@@ -164,6 +164,11 @@ impl Bridge {
         self.process.is_running()
     }
 
+    /// How it has ended, if it was not told to.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.process.exit_status()
+    }
+
     /// All that it has written to standard output and standard error, over all its starts.
     pub fn log(&self) -> String {
         self.process.log()
@@ -195,12 +200,17 @@ impl Bridge {
 
     /// The most memory that the process has had resident.
     pub fn peak_rss_bytes(&self) -> u64 {
+        self.peak_rss_while_running().expect("a process that runs has resident memory")
+    }
+
+    /// The same, unless the process has just ended by itself.
+    pub fn peak_rss_while_running(&self) -> Option<u64> {
         self.memory("VmHWM:")
     }
 
     /// The memory that the process has resident now.
     pub fn rss_bytes(&self) -> u64 {
-        self.memory("VmRSS:")
+        self.memory("VmRSS:").expect("a process that runs has resident memory")
     }
 
     /// The processor time that the process has used, in user mode and in the kernel.
@@ -235,10 +245,10 @@ impl Bridge {
         std::fs::write(self.path().join("config.json"), text).expect("the directory is ours");
     }
 
-    fn memory(&self, field: &str) -> u64 {
+    fn memory(&self, field: &str) -> Option<u64> {
         let status = self.proc("status");
         let kilobytes = status.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB"));
-        kilobytes.and_then(|text| text.parse::<u64>().ok()).expect("a process that runs has resident memory") * 1024
+        Some(kilobytes?.parse::<u64>().ok()? * 1024)
     }
 
     fn proc(&self, file: &str) -> String {

@@ -11,7 +11,7 @@ use crate::process::Process;
 /// What is left of the disk when it is full: so little that no write of any length finds room twice.
 const BLOCK: usize = 4096;
 
-/// A file system in memory, of a mebibyte. It is mounted where only processes see it that are started
+/// A small file system in memory. It is mounted where only processes see it that are started
 /// [on it](crate::BridgeBuilder::on), and goes with this handle. Root makes it as it is, anybody else as the root of a user
 /// namespace.
 pub struct Disk {
@@ -21,14 +21,19 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// An empty one.
+    /// An empty one of a mebibyte.
     pub async fn mount() -> Self {
+        Self::of_mebibytes(1).await
+    }
+
+    /// An empty one of so many mebibytes.
+    pub async fn of_mebibytes(size: u32) -> Self {
         let user = fs::metadata("/proc/self").expect("Linux has /proc").uid() != 0;
         let mut disk = Self { holder: Process::new("disk"), user };
         fs::create_dir(disk.path()).expect("the directory is ours");
         let mut command = Command::new("unshare");
         command.args(if user { &["--user", "--map-root-user"][..] } else { &[] }).arg("--mount").args(["sh", "-c"]);
-        command.arg("mount -t tmpfs -o size=1m none disk && echo mounted && exec tail -f /dev/null");
+        command.arg(format!("mount -t tmpfs -o size={size}m none disk && echo mounted && exec tail -f /dev/null"));
         disk.holder.spawn(&mut command);
         let log = disk.holder.path().join("log");
         disk.holder.up(async || fs::read_to_string(&log).is_ok_and(|log| log.contains("mounted"))).await;

@@ -47,22 +47,31 @@ impl<T, E: Display> Outcome for Result<T, E> {
 ///
 /// After `timeout`, with `what` was waited for and the last reason why it was not there. A look that takes longer than
 /// what is left of the time counts as that.
-pub async fn eventually<O: Outcome>(what: &str, timeout: Duration, mut look: impl AsyncFnMut() -> O) -> O::Value {
+pub async fn eventually<O: Outcome>(what: &str, timeout: Duration, look: impl AsyncFnMut() -> O) -> O::Value {
+    let value = within(timeout, look).await;
+    value.unwrap_or_else(|reason| panic!("waited {timeout:?} in vain for: {what}: {reason}"))
+}
+
+/// As [`eventually`], for whoever can tell more than that it did not come: the last reason why it was not there.
+pub async fn within<O: Outcome>(timeout: Duration, mut look: impl AsyncFnMut() -> O) -> Result<O::Value, String> {
     let deadline = Instant::now() + timeout;
     let mut reason = "not one look came to an end".to_owned();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match tokio::time::timeout(left, look()).await.map(Outcome::outcome) {
-            Ok(Ok(value)) => return value,
+            Ok(Ok(value)) => return Ok(value),
             Ok(Err(because)) => reason = because,
             Err(_) => reason.push_str(" (and the last look did not come to an end)"),
         }
-        assert!(Instant::now() < deadline, "waited {timeout:?} in vain for: {what}: {reason}");
+        if Instant::now() >= deadline {
+            return Err(reason);
+        }
         pause(POLL_INTERVAL).await;
     }
 }
 
-/// The only sleep there is: between two looks, and where a scripted receiver takes its time.
-pub(crate) async fn pause(time: Duration) {
+/// The only sleep there is: between two looks, where a scripted receiver takes its time, and where a schedule says what
+/// happens when. Nobody waits with it for something to have happened.
+pub async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }

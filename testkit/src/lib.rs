@@ -1,7 +1,8 @@
 //! What tests and benchmarks of the bridge stand on: real servers, scripted ones, and traffic.
 //!
 //! - servers, each a process of its own on free ports and in a directory of its own: [`Kafka`], [`VictoriaMetrics`],
-//!   [`Prometheus`], [`NodeExporter`], and the bridge itself, [`Bridge`]; `make deps` installs what they need;
+//!   [`Prometheus`], [`NodeExporter`], [`Toxiproxy`] between any of them, and the bridge itself, [`Bridge`]; `make deps`
+//!   installs what they need;
 //! - servers inside the test's process: [`Receiver`], a remote-write receiver that does as it is told, [`Wire`], which goes
 //!   wrong in front of one, and [`Relay`], which puts what a real Prometheus sends on a topic;
 //! - [`Producer`] and [`traffic`], what is put on topics: real captures, numbered samples, garbage;
@@ -25,15 +26,16 @@ mod prometheus;
 mod receiver;
 mod relay;
 mod samples;
+mod toxiproxy;
 pub mod traffic;
 mod victoria_metrics;
 mod wire;
 
 pub use bridge::{Bridge, BridgeBuilder};
 pub use disk::Disk;
-pub use eventually::{Outcome, PATIENCE, eventually};
+pub use eventually::{Outcome, PATIENCE, eventually, pause, within};
 pub use http::{get, get_fields, post, post_fields, post_write};
-pub use kafka::{Consumed, Kafka, Operation, Resource};
+pub use kafka::{Consumed, Kafka, Listener, Operation, Resource};
 pub use metrics::Metrics;
 pub use process::{Directory, free_port, unique};
 pub use producer::{Compression, Delivery, Producer, Record};
@@ -41,5 +43,6 @@ pub use prometheus::{NodeExporter, Prometheus, PrometheusBuilder};
 pub use receiver::{Answer, Attempt, Receiver, Recording, Request};
 pub use relay::{Relay, Spread};
 pub use samples::{Labels, Samples, Value, count, samples_of};
+pub use toxiproxy::{Direction, Link, Toxic, Toxiproxy};
 pub use victoria_metrics::VictoriaMetrics;
 pub use wire::{Step, Wire};

@@ -74,6 +74,11 @@ impl VictoriaMetrics {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where remote write goes.
     pub fn write_url(&self) -> String {
         self.url("/api/v1/write")

@@ -1,11 +1,11 @@
 //! Every server of the testkit, put to use as tests put it to use.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testkit::traffic::{self, Encoding};
 use testkit::{
-    Answer, Compression, Kafka, NodeExporter, PATIENCE, Producer, Prometheus, Receiver, Record, Recording, Relay,
-    Spread, VictoriaMetrics, count, eventually, post_write, samples_of, unique,
+    Answer, Compression, Direction, Kafka, NodeExporter, PATIENCE, Producer, Prometheus, Receiver, Record, Recording,
+    Relay, Spread, Toxic, Toxiproxy, VictoriaMetrics, count, eventually, free_port, post_write, samples_of, unique,
 };
 
 #[tokio::test]
@@ -193,6 +193,46 @@ async fn the_receiver_counts_what_is_in_flight() {
     let gone = tokio::time::timeout(Duration::from_millis(200), send()).await;
     assert!(gone.is_err());
     eventually("the request that was given up to be counted out", PATIENCE, async || receiver.in_flight() == 0).await;
+}
+
+#[tokio::test]
+async fn a_wire_is_as_bad_as_it_is_told_and_good_once_it_is_mended() {
+    let (toxiproxy, receiver, port) = (Toxiproxy::start().await, Receiver::start().await, free_port());
+    let link = toxiproxy.link(port, receiver.port()).await;
+    let body = traffic::encode_request(&traffic::numbered(0..1, 0..100), Encoding::Snappy);
+    let url = format!("http://127.0.0.1:{port}/api/v1/write");
+    let send = || post_write(&url, body.clone());
+    assert_eq!(send().await.expect("an answer").0, 204);
+
+    let late = Duration::from_millis(300);
+    for direction in [Direction::Upstream, Direction::Downstream] {
+        link.poison(Toxic::Latency { latency: 300, jitter: 0 }, direction).await;
+        let sent = Instant::now();
+        assert_eq!(send().await.expect("an answer").0, 204);
+        assert!(sent.elapsed() >= late, "{direction:?}");
+        link.mend().await;
+
+        for toxic in [Toxic::Reset(10), Toxic::Limit(10), Toxic::Down] {
+            link.poison(toxic, direction).await;
+            assert!(send().await.is_err(), "{toxic:?} {direction:?}");
+            link.mend().await;
+        }
+
+        link.poison(Toxic::BlackHole, direction).await;
+        assert!(tokio::time::timeout(late, send()).await.is_err(), "{direction:?}");
+        link.mend().await;
+        assert_eq!(send().await.expect("an answer").0, 204);
+
+        // A tenth of a second for each kilobyte.
+        link.poison(Toxic::Bandwidth(10), direction).await;
+        let sent = Instant::now();
+        let answer = post_write(&url, vec![0; 10_000]).await.expect("an answer");
+        assert_eq!(answer.0, 204);
+        assert!(direction == Direction::Downstream || sent.elapsed() >= late);
+        link.mend().await;
+    }
+    // What was only on its way back was taken.
+    assert!(receiver.request_count() > 6);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod beyond;
 mod both;
 mod broken_answers;
 mod captures;
+mod chaos;
 mod cli;
 mod clients;
 mod cluster;

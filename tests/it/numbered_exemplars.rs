@@ -24,6 +24,11 @@ impl Exemplified {
         Self { partitions: partitions.into(), next: 0 }
     }
 
+    /// How many records have been taken.
+    pub fn count(&self) -> i64 {
+        self.next
+    }
+
     pub fn partition(&self, number: i64) -> u64 {
         u64::try_from(number % self.partitions).expect("numbers are not negative")
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use tokio::sync::OnceCell;
@@ -55,7 +56,20 @@ pub struct Kafka {
     nodes: Vec<Process>,
     bootstrap: String,
     secure: Option<u16>,
+    /// For each way to the cluster the listeners of its brokers.
+    ways: Vec<Vec<Listener>>,
     libs: PathBuf,
+}
+
+/// A listener of a broker that sends its clients to another port: that of a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// Whose it is.
+    pub broker: i32,
+    /// Where the broker listens.
+    pub port: u16,
+    /// Where it says that it does.
+    pub advertised: u16,
 }
 
 impl Kafka {
@@ -73,22 +87,37 @@ impl Kafka {
 
     /// A broker of its own with properties (as in `server.properties`) over the testkit's.
     pub async fn with(properties: &[(&str, &str)]) -> Self {
-        Self::launch(1, properties, None, &[]).await
+        Self::launch(1, properties, None, 0, &[]).await
     }
 
     /// Three brokers. Every topic has a replica on each, and takes records as long as two are there.
     pub async fn cluster() -> Self {
+        Self::cluster_behind_proxies(0, &[]).await
+    }
+
+    /// The same, with so many further ways to it that lead through [proxies](Self::listeners), and with properties over the
+    /// testkit's.
+    pub async fn cluster_behind_proxies(ways: usize, properties: &[(&str, &str)]) -> Self {
+        let mut protocols = "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+        (0..ways).for_each(|way| write!(protocols, ",WAY{way}:PLAINTEXT").expect("a string takes everything"));
         let replicated = [
             ("offsets.topic.replication.factor", "3"),
             ("transaction.state.log.replication.factor", "3"),
             ("min.insync.replicas", "2"),
+            ("listener.security.protocol.map", &protocols),
         ];
-        Self::launch(3, &replicated, None, &[]).await
+        Self::launch(3, &[&replicated, properties].concat(), None, ways, &[]).await
     }
 
-    /// So many brokers with properties over the testkit's, `secure` the port of a listener named SECURE, and further
-    /// arguments to the tool that formats their directories.
-    async fn launch(count: usize, properties: &[(&str, &str)], secure: Option<u16>, format: &[String]) -> Self {
+    /// So many brokers with properties over the testkit's, `secure` the port of a listener named SECURE, so many `ways` to
+    /// them beside, and further arguments to the tool that formats their directories.
+    async fn launch(
+        count: usize,
+        properties: &[(&str, &str)],
+        secure: Option<u16>,
+        ways: usize,
+        format: &[String],
+    ) -> Self {
         let libs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kafka/libs");
         assert!(libs.join("pom.xml").exists(), "no Kafka in {}: `make deps` installs it", libs.display());
 
@@ -98,10 +127,18 @@ impl Kafka {
         let bootstrap = ports.iter().map(|(_, port, _)| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
         let secure_listener = secure.map_or_else(String::new, |port| format!(",SECURE://localhost:{port}"));
         let cluster_id = cluster_id();
-        let mut nodes = Vec::new();
+        let (mut nodes, mut further) = (Vec::new(), vec![Vec::new(); ways]);
         for (id, port, controller) in ports {
-            let listeners = format!("BROKER://127.0.0.1:{port}{secure_listener}");
-            let all_listeners = format!("{listeners},CONTROLLER://127.0.0.1:{controller}");
+            let mut listeners = format!("BROKER://127.0.0.1:{port}{secure_listener}");
+            let mut all_listeners = format!("{listeners},CONTROLLER://127.0.0.1:{controller}");
+            for (way, to) in further.iter_mut().enumerate() {
+                let broker = i32::try_from(id).expect("there are few");
+                let listener = Listener { broker, port: free_port(), advertised: free_port() };
+                let add = |list: &mut String, port| write!(list, ",WAY{way}://127.0.0.1:{port}");
+                add(&mut all_listeners, listener.port).expect("a string takes everything");
+                add(&mut listeners, listener.advertised).expect("a string takes everything");
+                to.push(listener);
+            }
             let id = id.to_string();
             let mut all: BTreeMap<_, _> = PROPERTIES.iter().copied().collect();
             all.extend([
@@ -122,7 +159,7 @@ impl Kafka {
             node.run(command.args(["-t", &cluster_id]).args(format)).await;
             nodes.push(node);
         }
-        let mut kafka = Self { nodes, bootstrap, secure, libs };
+        let mut kafka = Self { nodes, bootstrap, secure, ways: further, libs };
         kafka.start_again().await;
         kafka
     }
@@ -136,7 +173,8 @@ impl Kafka {
             }
         }
         let (client, count) = (self.client("testkit-start"), self.nodes.len());
-        for node in &mut self.nodes {
+        // Whichever does not come up is heard.
+        let ups = self.nodes.iter_mut().map(|node| async {
             node.up(async || {
                 let metadata = client.ask(|client| client.fetch_metadata(None, Duration::from_secs(1))).await?;
                 let led = metadata.topics().iter().flat_map(|topic| topic.partitions()).all(has_leader);
@@ -147,7 +185,8 @@ impl Kafka {
                 }
             })
             .await;
-        }
+        });
+        join_all(ups).await;
     }
 
     /// Ends it in order (a controlled shutdown); of a cluster, every broker.
@@ -172,6 +211,22 @@ impl Kafka {
         self.node(id).kill();
     }
 
+    /// Starts broker number `id` again, which has ended; it is not waited for.
+    pub fn start_broker(&mut self, id: i32) {
+        let mut command = java(&self.libs, &["kafka.Kafka", "server.properties"]);
+        self.node(id).spawn(&mut command);
+    }
+
+    /// SIGSTOP to broker number `id`.
+    pub fn pause_broker(&mut self, id: i32) {
+        self.node(id).signal("STOP");
+    }
+
+    /// SIGCONT to broker number `id`.
+    pub fn resume_broker(&mut self, id: i32) {
+        self.node(id).signal("CONT");
+    }
+
     fn node(&mut self, id: i32) -> &mut Process {
         usize::try_from(id - 1).ok().and_then(|index| self.nodes.get_mut(index)).expect("brokers count from 1")
     }
@@ -189,6 +244,11 @@ impl Kafka {
     /// The address for `bootstrap.servers`.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// The listeners of one of the ways to a [cluster](Self::cluster_behind_proxies), one of each broker.
+    pub fn listeners(&self, way: usize) -> &[Listener] {
+        &self.ways[way]
     }
 
     /// What it has logged: warnings and errors.

@@ -46,7 +46,7 @@ impl Kafka {
         let user =
             |(name, password)| ["--add-scram".to_owned(), format!("SCRAM-SHA-512=[name={name},password={password}]")];
         let users: Vec<String> = users.iter().copied().flat_map(user).collect();
-        Self::launch(1, &properties, Some(free_port()), &users).await
+        Self::launch(1, &properties, Some(free_port()), 0, &users).await
     }
 
     /// The address for `bootstrap.servers` of those who come with a password.

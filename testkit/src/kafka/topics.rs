@@ -25,8 +25,22 @@ impl Kafka {
         let replicas = i32::try_from(self.nodes.len()).expect("there are few");
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         topic.config = config.to_vec();
-        let results = self.admin().create_topics([&topic], &admin_options()).await;
-        check(&format!("create topic {name}"), results);
+        let mut unanswered = false;
+        eventually(&format!("the answer to create topic {name}"), PATIENCE, async || {
+            match self.admin().create_topics([&topic], &admin_options()).await.map(|mut results| results.pop()) {
+                // A broker that has gone meanwhile took the answer along.
+                Err(error) => {
+                    unanswered = true;
+                    Err(error)
+                }
+                Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) if unanswered => Ok(()),
+                Ok(result) => {
+                    check(&format!("create topic {name}"), Ok(result.into_iter().collect()));
+                    Ok(())
+                }
+            }
+        })
+        .await;
         self.wait_for_leaders(name, partitions).await;
     }
 
@@ -153,9 +167,12 @@ impl Kafka {
 
     /// The broker that leads each partition of a topic.
     pub async fn leaders(&self, topic: &str) -> Vec<i32> {
-        let (client, topic) = (self.client("testkit-leaders"), topic.to_owned());
-        let metadata = client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await;
-        let metadata = metadata.unwrap_or_else(|error| panic!("no metadata: {error}"));
+        let client = self.client("testkit-leaders");
+        let metadata = eventually(&format!("the leaders of topic {topic}"), PATIENCE, async || {
+            let topic = topic.to_owned();
+            client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await
+        })
+        .await;
         metadata.topics().iter().flat_map(|topic| topic.partitions()).map(MetadataPartition::leader).collect()
     }
 
