@@ -82,13 +82,11 @@ impl Check {
         if let Some((what, remedy)) = kafka::topic_fault(topic) {
             return self.add(place, what, remedy);
         }
-        if let Some(index) = config.kafka.topics.iter().position(|read| kafka::reads(read, topic)) {
-            let what = format!(
-                "{topic:?} is read too, by {:?}: dead letters would go round in circles",
-                config.kafka.topics[index]
-            );
+        if let Some(read) = config.kafka.topics.iter().find(|read| kafka::reads(read, topic)) {
+            let what =
+                format!("{topic:?} is read too, by {read:?} in kafka.topics: dead letters would go round in circles");
             let finding = Finding::at(place, what, "name a topic that is not read, or narrow the pattern");
-            self.findings.push(finding.with(Path::of("kafka.topics").index(index)));
+            self.findings.push(finding.with(Path::of("kafka.topics")));
         }
     }
 
