@@ -162,9 +162,14 @@ impl Scene {
             }
         });
         let leaders = async {
+            let leadership = self.kafka.lock().await.leadership(&self.topic);
             loop {
-                let leaders = self.kafka.lock().await.leaders(&self.topic).await;
-                self.leaders.lock().expect("nothing panics while it holds the lock").push((Instant::now(), leaders));
+                if let Ok(leaders) = leadership.ask().await {
+                    self.leaders
+                        .lock()
+                        .expect("nothing panics while it holds the lock")
+                        .push((Instant::now(), leaders));
+                }
                 pause(LOOK * 10).await;
             }
         };
