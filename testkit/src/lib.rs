@@ -35,7 +35,7 @@ pub use bridge::{Bridge, BridgeBuilder};
 pub use disk::Disk;
 pub use eventually::{Outcome, PATIENCE, eventually, pause, within};
 pub use http::{get, get_fields, post, post_fields, post_write};
-pub use kafka::{Consumed, Kafka, Listener, Operation, Resource};
+pub use kafka::{Consumed, Kafka, Leadership, Listener, Operation, Resource};
 pub use metrics::Metrics;
 pub use process::{Directory, free_port, unique};
 pub use producer::{Compression, Delivery, Producer, Record};

@@ -15,8 +15,8 @@ use rdkafka::consumer::Consumer;
 use tokio::sync::OnceCell;
 
 pub use self::secured::{Operation, Resource};
-pub use self::topics::Consumed;
 use self::topics::has_leader;
+pub use self::topics::{Consumed, Leadership};
 use crate::free_port;
 use crate::process::Process;
 

@@ -167,13 +167,13 @@ impl Kafka {
 
     /// The broker that leads each partition of a topic.
     pub async fn leaders(&self, topic: &str) -> Vec<i32> {
-        let client = self.client("testkit-leaders");
-        let metadata = eventually(&format!("the leaders of topic {topic}"), PATIENCE, async || {
-            let topic = topic.to_owned();
-            client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await
-        })
-        .await;
-        metadata.topics().iter().flat_map(|topic| topic.partitions()).map(MetadataPartition::leader).collect()
+        let leadership = self.leadership(topic);
+        eventually(&format!("the leaders of topic {topic}"), PATIENCE, async || leadership.ask().await).await
+    }
+
+    /// Asks for the leaders of a topic again and again, whatever is done to the cluster meanwhile.
+    pub fn leadership(&self, topic: &str) -> Leadership {
+        Leadership { client: self.client("testkit-leaders"), topic: topic.to_owned() }
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {
@@ -224,6 +224,21 @@ impl From<&BorrowedMessage<'_>> for Consumed {
             headers: headers.map(|header| (header.key.to_owned(), header.value.map(Vec::from))).collect(),
             value: message.payload().map(Vec::from),
         }
+    }
+}
+
+/// Who leads the partitions of a topic.
+pub struct Leadership {
+    client: Client,
+    topic: String,
+}
+
+impl Leadership {
+    /// The broker that leads each partition, -1 if there is none; or why nobody says so.
+    pub async fn ask(&self) -> Result<Vec<i32>, String> {
+        let topic = self.topic.clone();
+        let metadata = self.client.ask(move |client| client.fetch_metadata(Some(&topic), REQUEST_TIMEOUT)).await?;
+        Ok(metadata.topics().iter().flat_map(|topic| topic.partitions()).map(MetadataPartition::leader).collect())
     }
 }
 

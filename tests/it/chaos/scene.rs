@@ -162,9 +162,14 @@ impl Scene {
             }
         });
         let leaders = async {
+            let leadership = self.kafka.lock().await.leadership(&self.topic);
             loop {
-                let leaders = self.kafka.lock().await.leaders(&self.topic).await;
-                self.leaders.lock().expect("nothing panics while it holds the lock").push((Instant::now(), leaders));
+                if let Ok(leaders) = leadership.ask().await {
+                    self.leaders
+                        .lock()
+                        .expect("nothing panics while it holds the lock")
+                        .push((Instant::now(), leaders));
+                }
                 pause(LOOK * 10).await;
             }
         };
@@ -175,8 +180,8 @@ impl Scene {
     pub fn leaders(&self, partition: usize, from: Instant, to: Instant) -> Vec<usize> {
         let looks = self.leaders.lock().expect("nothing panics while it holds the lock");
         let first = looks.partition_point(|(at, _)| *at <= from).saturating_sub(1);
-        let last = looks.partition_point(|(at, _)| *at < to).min(looks.len() - 1);
-        let leaders = looks[first..=last].iter().filter_map(|(_, leaders)| leaders.get(partition));
+        let last = looks.partition_point(|(at, _)| *at < to);
+        let leaders = looks[first..].iter().take(last + 1 - first).filter_map(|(_, leaders)| leaders.get(partition));
         // None is -1.
         leaders.filter_map(|id| usize::try_from(id - 1).ok()).collect()
     }
