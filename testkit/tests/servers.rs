@@ -196,7 +196,7 @@ async fn the_receiver_counts_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_wire_is_as_bad_as_it_is_told_and_good_once_it_is_mended() {
+async fn a_link_is_as_bad_as_it_is_told_and_good_once_it_is_mended() {
     let (toxiproxy, receiver, port) = (Toxiproxy::start().await, Receiver::start().await, free_port());
     let link = toxiproxy.link(port, receiver.port()).await;
     let body = traffic::encode_request(&traffic::numbered(0..1, 0..100), Encoding::Snappy);
