@@ -102,6 +102,7 @@ impl Consumer {
             closing: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
             statistics,
+            refused: Mutex::default(),
         };
         let consumer: BaseConsumer<Context> = config.create_with_context(context)?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -206,6 +207,8 @@ struct Context {
     /// Commits that have not been answered.
     commits: AtomicUsize,
     statistics: KafkaStatistics,
+    /// Why the last one that was answered has been refused, if it has.
+    refused: Mutex<Option<KafkaError>>,
 }
 
 impl Context {
@@ -261,6 +264,7 @@ impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         // Saturating, because leaving the group may answer for commits that were never ours.
         let _ = self.commits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(1)));
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
         self.emit(Event::Committed(result.map(|()| committed_positions(offsets))));
     }
 }
@@ -466,13 +470,32 @@ impl PollLoop {
         }
     }
 
-    fn close(self, last: &Positions) {
-        self.commit(last);
+    /// Commits once more before leaving. While others join or leave, the group refuses all commits for a moment.
+    fn commit_last(&self, positions: &Positions) {
+        let context = self.consumer.context();
         let deadline = Instant::now() + LAST_COMMIT;
-        while self.consumer.context().commits.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
-            // Trouble no longer matters, and there are no lanes left for a rebalance to concern.
+        loop {
+            self.commit(positions);
+            while context.commits.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+                // Trouble no longer matters, and there are no lanes left for a rebalance to concern.
+                let _ignored = self.consumer.poll(POLL);
+            }
+            let refused = context.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(error) = refused else { return };
+            let passes = matches!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::RebalanceInProgress | RDKafkaErrorCode::StaleMemberEpoch)
+            );
+            if !passes || Instant::now() >= deadline {
+                tracing::warn!(%error, "the last commit was refused; what it was of will be delivered again");
+                return;
+            }
             let _ignored = self.consumer.poll(POLL);
         }
+    }
+
+    fn close(self, last: &Positions) {
+        self.commit_last(last);
         self.consumer.context().closing.store(true, Ordering::Relaxed);
         // A revocation that has not been answered is answered now, or the drop would wait for it for ever.
         if !self.revoked.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::{Bridge, Kafka, Receiver, eventually, unique};
 
 use crate::one_sample::accepted;
-use crate::{Flow, LONG, Numbered, all_committed, bridge, started};
+use crate::{Flow, LONG, Numbered, bridge, started};
 
 const PARTITIONS: i32 = 12;
 
@@ -24,9 +24,14 @@ async fn with_the_consumer_protocol() {
 async fn rolls(properties: Value) {
     let (kafka, topic, receiver) = (Kafka::shared().await, unique("rolling"), Receiver::start().await);
     kafka.create_topic(&topic, PARTITIONS, &[]).await;
-    // However slow the machine, requests in flight are waited for.
-    let config = json!({ "kafka": { "revoke_timeout": "1m", "drain_timeout": "1m", "properties": properties } });
-    let instance = || started(bridge(kafka, &topic).remote_write(&receiver.url()).config(config.clone()));
+    // However slow the machine, requests in flight are waited for. Only rebalances and ends commit.
+    let timeouts = json!({ "revoke_timeout": "1m", "drain_timeout": "1m", "commit_interval": "1h" });
+    let config = json!({ "kafka": timeouts });
+    let properties = json!({ "kafka": { "properties": properties } });
+    let instance = || {
+        let bridge = bridge(kafka, &topic).remote_write(&receiver.url());
+        started(bridge.config(config.clone()).config(properties.clone()))
+    };
     let (one, two, three) = tokio::join!(instance(), instance(), instance());
     let mut instances = [one, two, three];
     share(&instances).await;
@@ -41,7 +46,12 @@ async fn rolls(properties: Value) {
     }
     delivers(&instances).await;
     let records = flow.end().await;
-    all_committed(kafka, &topic, &instances[0]).await;
+    let all = (records.next * Numbered::SAMPLES) as u64;
+    eventually("all is delivered", LONG, async || receiver.sample_count() >= all).await;
+    for instance in &mut instances {
+        assert!(instance.terminate().await.success(), "{}", instance.log());
+    }
+    assert_eq!(kafka.lag(&topic, &topic).await, 0);
     let accepted = accepted(&receiver);
     for (series, wanted) in wanted(&records) {
         let differs = accepted[&series].iter().zip(&wanted).find(|(accepted, wanted)| accepted != wanted);
