@@ -62,6 +62,13 @@ impl Courier {
         matches!(self, Self::Busy(_))
     }
 
+    fn nowhere(&self) -> Option<&Mutex<Offsets>> {
+        match self {
+            Self::Nowhere(offsets) => Some(offsets),
+            Self::Idle(_) | Self::Busy(_) => None,
+        }
+    }
+
     /// Takes a batch, unless one is under way.
     fn take(self, next: impl FnOnce() -> Option<Batch>) -> Self {
         match self {
@@ -184,7 +191,7 @@ impl Lane {
             let freed = budget.freed();
             let room = exemplars.as_ref().map(Exemplars::room);
             if !self.drained && self.has_room() {
-                self.read().await;
+                self.read(courier.nowhere()).await;
             }
             courier = courier.take(|| self.next_batch());
             if !courier.is_busy() {
@@ -259,9 +266,11 @@ impl Lane {
         self.taking.as_ref().map_or(0, |taking| taking.taken.memory())
     }
 
-    /// Reads a burst, until the queue is drained or there is no more room.
-    async fn read(&mut self) {
+    /// Reads a burst, until the queue is drained, there is no more room, or a record is to be put aside: that takes time, in
+    /// which a request in flight is not looked after. Where nothing is requested, what is begun is noted in `nowhere`.
+    async fn read(&mut self, nowhere: Option<&Mutex<Offsets>>) {
         let (mut records, mut bytes, started) = (0, 0, Instant::now());
+        let mut undecodable = None;
         while records < BURST_RECORDS && bytes < BURST_BYTES && self.takes_more() {
             let message = match self.source.poll() {
                 Some(Ok(message)) => message,
@@ -288,6 +297,10 @@ impl Lane {
                 self.group.status.recover(&self.source_component());
             }
             bytes += record.payload.map_or(0, <[u8]>::len);
+            if let (Some(offsets), 1) = (nowhere, records) {
+                let timestamp = record.timestamp.unwrap_or_else(crate::now);
+                offsets.lock().unwrap_or_else(PoisonError::into_inner).begin(record.offset, timestamp);
+            }
             if record.payload.is_none_or(<[u8]>::is_empty) {
                 self.group.metrics.tombstones.inc();
                 self.growing.skip(record.offset);
@@ -321,9 +334,8 @@ impl Lane {
                     };
                     let (reason, detail) = (error.reason(), error.to_string());
                     let letter = Letter::new(&record, Why { reason, detail, status: None, receiver: &receiver.name });
-                    let receiver = Arc::clone(receiver);
-                    drop(message);
-                    self.put_aside(letter, receiver, offset).await;
+                    undecodable = Some((letter, Arc::clone(receiver), offset));
+                    break;
                 }
             }
         }
@@ -340,6 +352,9 @@ impl Lane {
         }
         self.group.metrics.records.inc_by(records as u64);
         self.group.metrics.record_bytes.inc_by(bytes as u64);
+        if let Some((letter, receiver, offset)) = undecodable {
+            self.put_aside(letter, receiver, offset).await;
+        }
     }
 
     /// Keeps a record that cannot be decoded. Until it is kept the lane reads no more, but what it has read before is
@@ -365,7 +380,8 @@ impl Lane {
             // It is not the data: the lane delivers what it has and reads no more.
             let message = format!(
                 "{GUARD} records in a row, up to offset {offset}, could not be decoded, so it is not the data; holding. Check \
-                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list`, and restart"
+                 kafka.topics and kafka.format, see why with `exemplar-bridge dead-letter list` (--from-topic if \
+                 dead_letter.topic is set), and restart"
             );
             self.group.status.report(&self.component(), Severity::Failing, message);
         }

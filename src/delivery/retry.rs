@@ -315,11 +315,14 @@ impl Delivery {
                 Verdict::Retry { status, after, cause } => {
                     let long_enough = failing_since.is_some_and(|since| since.elapsed() >= isolate_after);
                     if long_enough && self.canary_is_accepted().await {
-                        tracing::error!(
-                            partition = %self.partition,
-                            "the receiver has answered one batch with server errors for {isolate_after:?} while it \
-                             accepts others; looking for the records at fault: {cause}"
-                        );
+                        // In the midst of looking it has been said.
+                        if !isolate_after.is_zero() {
+                            tracing::error!(
+                                partition = %self.partition,
+                                "the receiver has answered one batch with server errors for {isolate_after:?} while it \
+                                 accepts others; looking for the records at fault: {cause}"
+                            );
+                        }
                         return Answer::Refused(Refusal { status: status.unwrap_or_default(), body: cause });
                     }
                     let reason = match status {

@@ -4,12 +4,14 @@
 //! How far the first group has committed does not tell how far it has taken exemplars: beside an exemplars' group it takes
 //! none. So it notes that with what it commits then ([`WITHOUT_EXEMPLARS`](crate::kafka::WITHOUT_EXEMPLARS)).
 
+use std::collections::HashMap;
+
 use rdkafka::error::RDKafkaErrorCode as Code;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use crate::config::Config;
-use crate::kafka::client::Observer;
+use crate::kafka::client::{Committed, Observer};
 use crate::kafka::trouble::{Kind, Trouble};
 use crate::kafka::{Positions, TopicPartition};
 
@@ -52,27 +54,40 @@ impl Pipeline {
         }
         let mut observer = observer;
         if self.takes_exemplars {
-            let group = config.exemplars_group().id;
-            let left_behind = move |first: &Observer| unless_barred(left_behind(first, &config, &partitions));
-            let (returned, left_behind) = self.ask(observer, stop, left_behind).await?;
+            let question = move |first: &Observer| left_behind(&first.committed(&partitions)?, &config);
+            let (returned, left_behind) = self.ask(observer, stop, question).await?;
             observer = returned;
-            if left_behind.is_none_or(|partitions| partitions == 0) {
+            if left_behind == 0 {
                 return Some(observer);
             }
-            tracing::warn!(
-                group,
-                partitions = left_behind,
-                "exemplars were taken by a group of their own, which has not read all that was delivered meanwhile; it \
-                 goes on taking them, until a start at which it has"
-            );
             self.takes_exemplars = false;
-            hand_over.left_behind.cancel();
+            self.goes_on(left_behind);
         }
         // What is committed from now on does not tell where the exemplars' group is to begin.
         tokio::select! {
             () = stop.cancelled() => None,
             () = hand_over.begun.cancelled() => Some(observer),
         }
+    }
+}
+
+impl Pipeline {
+    /// Partitions have come from an instance that takes no exemplars beside this group, and the exemplars' group, which has
+    /// them too, has not read all of it. What both take from now on is kept once.
+    pub(super) fn left_behind(&self, partitions: usize) {
+        if !self.shared.hand_over.left_behind.is_cancelled() {
+            self.goes_on(partitions);
+        }
+    }
+
+    fn goes_on(&self, partitions: usize) {
+        tracing::warn!(
+            group = self.shared.config.exemplars_group().id,
+            partitions,
+            "exemplars were taken by a group of their own, which has not read all that was delivered meanwhile; it goes on \
+             taking them, until a start at which it has"
+        );
+        self.shared.hand_over.left_behind.cancel();
     }
 }
 
@@ -107,20 +122,19 @@ fn has_members(trouble: &Trouble) -> bool {
 }
 
 /// In how many partitions the first group has committed what the exemplars' group has not read.
-fn left_behind(first: &Observer, config: &Config, partitions: &[TopicPartition]) -> Result<usize, Trouble> {
-    if partitions.is_empty() {
-        return Ok(0);
-    }
-    let mut delivered = first.committed(partitions)?;
-    delivered.retain(|_, committed| committed.without_exemplars);
+pub(super) fn left_behind(committed: &HashMap<TopicPartition, Committed>, config: &Config) -> Result<usize, Trouble> {
+    let delivered = committed.iter().filter(|(_, committed)| committed.without_exemplars);
+    let delivered: Vec<_> = delivered.map(|(partition, committed)| (partition.clone(), committed.position)).collect();
     if delivered.is_empty() {
         return Ok(0);
     }
-    let partitions: Vec<_> = delivered.keys().cloned().collect();
-    let taken = Observer::new(config, &config.exemplars_group().id)?.committed(&partitions)?;
-    let is_behind =
-        |partition: &TopicPartition, position: i64| taken.get(partition).is_none_or(|taken| taken.position < position);
-    Ok(delivered.iter().filter(|(partition, delivered)| is_behind(partition, delivered.position)).count())
+    let partitions: Vec<_> = delivered.iter().map(|(partition, _)| partition.clone()).collect();
+    let exemplars = Observer::new(config, &config.exemplars_group().id)?;
+    let Some(taken) = unless_barred(exemplars.committed(&partitions))? else { return Ok(0) };
+    let is_behind = |(partition, position): &&(TopicPartition, i64)| {
+        taken.get(partition).is_none_or(|taken| taken.position < *position)
+    };
+    Ok(delivered.iter().filter(is_behind).count())
 }
 
 /// Whoever may not look at a group must do without: to be kept out of the exemplars' group holds up no receiver, and joining

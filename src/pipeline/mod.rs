@@ -295,6 +295,8 @@ impl Pipeline {
                 for source in sources {
                     self.start_lane(source);
                 }
+                // Before what is committed next says something else.
+                self.observe_now = true;
             }
             Event::Revoked { partitions, lost } => {
                 self.count_rebalance(if lost { "lost" } else { "revoked" });

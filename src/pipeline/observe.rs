@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Pipeline, Running};
+use super::{Pipeline, Running, hand_over};
 use crate::kafka::client::{Committed, Observer};
 use crate::kafka::trouble::{READABLE, Trouble};
 use crate::kafka::{Consumer, Oldest, TopicPartition};
@@ -26,8 +26,10 @@ pub(super) struct Observed {
     ends: HashMap<TopicPartition, i64>,
     /// Of partitions that have no offset to go on at.
     beginnings: HashMap<TopicPartition, i64>,
-    /// Of partitions of which nothing has been settled yet.
+    /// Of partitions of which nothing has been committed yet.
     committed: HashMap<TopicPartition, Committed>,
+    /// Of those, how many the exemplars' group is behind in, if that matters.
+    left_behind: usize,
     /// Whether there is anything to read at all, if that was asked.
     topics_exist: Option<bool>,
 }
@@ -107,19 +109,21 @@ impl Pipeline {
     pub(super) fn observe(&mut self, observer: Observer) -> Observation {
         self.observe_now = false;
         let partitions = self.partitions(|_| true);
-        let new = self.partitions(|lane| lane.offsets().position().is_none());
+        let new = self.partitions(|lane| lane.committed.is_none());
         let without_offset = self.partitions(|lane| lane.no_offset);
-        let topics = self.shared.config.kafka.topics.clone();
+        let config = Arc::clone(&self.shared.config);
+        let takes_over = self.takes_exemplars && self.group.receiver.is_some();
         tokio::task::spawn_blocking(move || {
             let observe = || {
                 let topics_exist = match partitions.is_empty() {
-                    true => Some(!observer.partitions(&topics)?.is_empty()),
+                    true => Some(!observer.partitions(&config.kafka.topics)?.is_empty()),
                     false => None,
                 };
                 let committed = if new.is_empty() { HashMap::new() } else { observer.committed(&new)? };
+                let left_behind = if takes_over { hand_over::left_behind(&committed, &config)? } else { 0 };
                 // The beginnings before the ends: a partition never seems to end before it begins.
                 let beginnings = observer.beginnings(&without_offset)?;
-                Ok(Observed { ends: observer.ends(&partitions)?, beginnings, committed, topics_exist })
+                Ok(Observed { ends: observer.ends(&partitions)?, beginnings, committed, left_behind, topics_exist })
             };
             let observed = observe();
             (observer, observed)
@@ -145,6 +149,9 @@ impl Pipeline {
             if let Some(lane) = self.lanes.get_mut(&partition) {
                 lane.committed.get_or_insert(committed.position);
             }
+        }
+        if observed.left_behind > 0 {
+            self.left_behind(observed.left_behind);
         }
         self.reset_offsets(&observed.beginnings, consumer);
         self.show_lag();
