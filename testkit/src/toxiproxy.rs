@@ -11,7 +11,7 @@ use crate::{free_port, http};
 
 /// A Toxiproxy of its own, on the loopback address, without any wires yet.
 pub struct Toxiproxy {
-    process: Process,
+    _process: Process,
     api: String,
     next: AtomicU32,
 }
@@ -63,7 +63,7 @@ impl Toxiproxy {
         process.spawn(command.args(["-host", "127.0.0.1", "-port", &port.to_string()]));
         let api = format!("http://127.0.0.1:{port}");
         process.up(async || http::ok(http::CLIENT.get(format!("{api}/version"))).await).await;
-        Self { process, api, next: AtomicU32::new(0) }
+        Self { _process: process, api, next: AtomicU32::new(0) }
     }
 
     /// Lays a link between two ports.
@@ -77,11 +77,6 @@ impl Toxiproxy {
         };
         link.lay().await;
         link
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        self.process.log()
     }
 }
 
