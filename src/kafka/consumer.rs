@@ -9,7 +9,6 @@
 //! the pipeline says that their lanes are done ([`Command::Release`]).
 
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -17,20 +16,19 @@ use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::Message;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use tokio::sync::{Notify, mpsc as tokio_mpsc};
+use tokio::sync::mpsc as tokio_mpsc;
 
 use super::commit::commit_async;
+use super::source::Source;
 use super::trouble::Trouble;
 use super::{Positions, TopicPartition};
 use crate::metrics::KafkaStatistics;
-use crate::record::Record;
 
 /// How long one poll may wait, and so how late a command may be carried out.
 const POLL: Duration = Duration::from_millis(20);
@@ -138,61 +136,6 @@ impl Consumer {
     }
 }
 
-/// One partition's records.
-pub struct Source {
-    /// Which partition.
-    pub partition: TopicPartition,
-    queue: PartitionQueue<Context>,
-    readable: Arc<Notify>,
-    events: tokio_mpsc::UnboundedSender<Event>,
-}
-
-impl Source {
-    fn split(consumer: &Arc<BaseConsumer<Context>>, partition: TopicPartition) -> Option<Self> {
-        let mut queue = consumer.split_partition_queue(&partition.topic, partition.partition)?;
-        let readable = Arc::new(Notify::new());
-        let notify = Arc::clone(&readable);
-        queue.set_nonempty_callback(move || notify.notify_one());
-        let events = consumer.context().events.clone();
-        Some(Self { partition, queue, readable, events })
-    }
-
-    /// Says that everything read is settled, and that there is no offset to go on at.
-    pub fn ask_for_offset(&self) {
-        // Once the pipeline has gone, nobody reads on.
-        let _gone = self.events.send(Event::NoOffset(self.partition.clone()));
-    }
-
-    /// The next record, if one has been fetched. Never waits.
-    pub fn poll(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        self.queue.poll(Duration::ZERO)
-    }
-
-    /// Waits until [`Source::poll`], which has returned `None`, may return something.
-    pub async fn readable(&self) {
-        self.readable.notified().await;
-    }
-}
-
-/// A message as a [`Record`], without copying.
-pub fn as_record<'a>(topic: &'a str, message: &'a BorrowedMessage<'_>) -> Record<'a> {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        // rdkafka 0.39 panics on a header whose name is not UTF-8. Headers only hint at the format, so a record with
-        // such a header does without them.
-        catch_unwind(AssertUnwindSafe(|| headers.iter().map(|header| (header.key, header.value)).collect()))
-            .unwrap_or_default()
-    });
-    Record {
-        topic,
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        key: message.key(),
-        headers,
-        payload: message.payload(),
-    }
-}
-
 struct Rebalance {
     assign: bool,
     lost: bool,
@@ -200,7 +143,7 @@ struct Rebalance {
 }
 
 /// What librdkafka calls back, all of it within `poll`.
-struct Context {
+pub(super) struct Context {
     events: tokio_mpsc::UnboundedSender<Event>,
     rebalances: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
@@ -212,6 +155,10 @@ struct Context {
 }
 
 impl Context {
+    pub(super) fn events(&self) -> &tokio_mpsc::UnboundedSender<Event> {
+        &self.events
+    }
+
     fn take_rebalance(&self) -> Option<Rebalance> {
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }

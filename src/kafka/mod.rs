@@ -10,12 +10,14 @@ mod offsets;
 pub mod producer;
 pub mod reader;
 pub mod reset;
+mod source;
 pub mod trouble;
 
 use std::sync::Arc;
 
-pub use consumer::{Command, Consumer, Event, Source, as_record};
+pub use consumer::{Command, Consumer, Event};
 pub use offsets::{Offsets, Oldest};
+pub use source::{Source, as_record};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

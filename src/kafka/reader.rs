@@ -11,7 +11,7 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client;
-use super::consumer::as_record;
+use super::source::as_record;
 use super::trouble::Trouble;
 use crate::config;
 use crate::record::Record;
