@@ -41,7 +41,7 @@ Examples:
 
 Exit codes:
   0  fine
-  1  failed while running; wal verify: something is damaged or cannot be read
+  1  failed while running; wal verify: something is damaged or cannot be read; dead-letter replay: not all was accepted
   2  the configuration or the command line is wrong
   check exits with the first that applies of 2 and:
   3  Kafka cannot be reached or refuses, or a topic is missing
@@ -67,7 +67,7 @@ back where it came from, as it was: every group there reads it again.";
 pub enum Exit {
     /// All is well.
     Fine = 0,
-    /// Something failed while running; `wal verify`: something is damaged or cannot be read; `dead-letter replay`:
+    /// Something failed while running; `wal verify`: something is damaged or cannot be read; dead-letter replay: not all was accepted; `dead-letter replay`:
     /// something was refused.
     Failed = 1,
     /// The configuration or the command line is wrong.
