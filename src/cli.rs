@@ -67,8 +67,8 @@ back where it came from, as it was: every group there reads it again.";
 pub enum Exit {
     /// All is well.
     Fine = 0,
-    /// Something failed while running; `wal verify`: something is damaged or cannot be read; dead-letter replay: not all was accepted; `dead-letter replay`:
-    /// something was refused.
+    /// Something failed while running; `wal verify`: something is damaged or cannot be read; `dead-letter replay`: not all was
+    /// accepted.
     Failed = 1,
     /// The configuration or the command line is wrong.
     Configuration = 2,
