@@ -4,6 +4,7 @@
 //! record.
 
 mod exemplars;
+mod upstream;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
+pub use self::upstream::{Asking, InFlight, UpstreamMetrics};
 use crate::exemplars::store::{Capacity, Store};
 use crate::kafka::TopicPartition;
 
@@ -66,6 +68,8 @@ pub struct Metrics {
     pub buffered_bytes: Gauge,
     /// Dead letters by reason.
     pub dead_letters: Family<ReasonLabel, Counter>,
+    /// Requests that are handed to the upstream.
+    pub upstream: UpstreamMetrics,
 }
 
 #[derive(Default)]
@@ -161,7 +165,10 @@ impl Metrics {
             "Records that could not be delivered and are kept in the spool",
             dead_letters.clone(),
         );
-        Self { registry: Mutex::new(registry), process, exemplars: OnceLock::new(), buffered_bytes, dead_letters }
+        let upstream = UpstreamMetrics::default();
+        upstream.register(bridge);
+        let (registry, exemplars) = (Mutex::new(registry), OnceLock::new());
+        Self { registry, process, exemplars, buffered_bytes, dead_letters, upstream }
     }
 
     /// The metrics of one receiver's pipeline, labelled with its name.
