@@ -1,5 +1,6 @@
 //! The upstream: its address, and the client that asks it.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +121,7 @@ impl Upstream {
     pub(super) async fn ask(&self, request: Request<Question>) -> Result<Response<Incoming>, Error> {
         let again = repetition(&request);
         match (self.client.request(request).await, again) {
-            (Err(error), Some(again)) if !error.is_connect() => self.client.request(again).await,
+            (Err(error), Some(again)) if has_ended(&error) => self.client.request(again).await,
             (answer, _) => answer,
         }
     }
@@ -140,6 +141,16 @@ impl Upstream {
             },
         }
     }
+}
+
+/// Whether a connection ended before there was an answer.
+fn has_ended(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let http = error.downcast_ref::<hyper::Error>();
+        let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        http.is_some_and(hyper::Error::is_incomplete_message)
+            || matches!(io, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe))
+    })
 }
 
 /// The same request, if it can be asked twice.

@@ -314,7 +314,7 @@ fn impossible_values_are_refused_with_a_remedy() {
         ("http.listen", ":80", "0.0.0.0:80"),
         ("http.max_exemplars", "1", "write 2 or more"),
         ("http.upstream", "victoria:8428", "neither http nor https"),
-        ("http.upstream", "", "is no URL"),
+        ("http.upstream", "http://", "is no URL: empty host"),
         ("http.upstream", "http://u:hunter2@h", "contains a user or password; remove them"),
         ("http.upstream", "http://u:hunter2@h h", "is no URL"),
         ("http.upstream", "http://h/?a=b", "more than a path"),
@@ -426,7 +426,7 @@ fn files_are_looked_for_when_asked() {
     load(&sources).expect("valid");
     sources.check_files = true;
     let error = load(&sources).expect_err("no files");
-    let missing = ["remote_write.bearer_token_file", "remote_write.tls.ca_file", "http.upstream_ca_file"];
+    let missing = ["http.upstream_ca_file", "remote_write.bearer_token_file", "remote_write.tls.ca_file"];
     assert_eq!(wrong_paths(&error), missing);
 }
 

@@ -1,9 +1,14 @@
 //! A certificate authority of the tests' own.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
 use testkit::unique;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Its certificate is in a file.
 pub struct Authority {
@@ -34,5 +39,32 @@ impl Authority {
     /// The file with the certificate that is to be trusted.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Listens with a certificate of this authority, in front of another port: the address, and the task that does it.
+    pub async fn in_front_of(&self, port: u16) -> (String, JoinHandle<()>) {
+        let (certificate, key) = self.issue("127.0.0.1");
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("ring speaks the default versions").with_no_client_auth();
+        let config =
+            config.with_single_cert(vec![certificate.der().clone()], key.into()).expect("they belong together");
+
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let origin = format!("https://{}", listener.local_addr().expect("it is bound"));
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    // Who does not trust us hangs up.
+                    let mut outer = acceptor.accept(stream).await?;
+                    let mut inner = TcpStream::connect(("127.0.0.1", port)).await?;
+                    tokio::io::copy_bidirectional(&mut outer, &mut inner).await
+                });
+            }
+        });
+        (origin, accepting)
     }
 }

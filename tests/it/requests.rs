@@ -9,13 +9,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
-use rustls::ServerConfig;
 use serde_json::json;
 use testkit::traffic::{Encoding, encode_request, numbered};
 use testkit::{Answer, Kafka, PATIENCE, Producer, Receiver, Record, Request, eventually, unique};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 
 use crate::authority::Authority;
 use crate::one_sample::{accepted, numbers, one_partition, record};
@@ -178,41 +174,12 @@ async fn a_batch_that_has_lingered_leaves_though_it_is_not_full() {
     assert_eq!(accepted(&receiver), BTreeMap::from([(0, (0..5).collect())]));
 }
 
-impl Authority {
-    /// Listens with a certificate of this authority, in front of a receiver: the URL, and the task that does it.
-    async fn in_front_of(&self, receiver: &Receiver) -> (String, JoinHandle<()>) {
-        let (certificate, key) = self.issue("127.0.0.1");
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.expect("ring speaks the default versions").with_no_client_auth();
-        let config =
-            config.with_single_cert(vec![certificate.der().clone()], key.into()).expect("they belong together");
-
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let url = format!("https://{}/api/v1/write", listener.local_addr().expect("it is bound"));
-        let port = receiver.port();
-        let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    // Who does not trust us hangs up.
-                    let mut outer = acceptor.accept(stream).await?;
-                    let mut inner = TcpStream::connect(("127.0.0.1", port)).await?;
-                    tokio::io::copy_bidirectional(&mut outer, &mut inner).await
-                });
-            }
-        });
-        (url, accepting)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_receiver_of_the_authority_that_is_told_gets_anything() {
     let (kafka, topic, receiver) = one_partition(numbers(0..100)).await;
     let (ours, other) = (Authority::new(), Authority::new());
-    let (url, _accepting) = ours.in_front_of(&receiver).await;
+    let (origin, _accepting) = ours.in_front_of(receiver.port()).await;
+    let url = format!("{origin}/api/v1/write");
     let trust = |authority: &Authority| json!({ "remote_write": { "tls": { "ca_file": authority.path() } } });
     let mut bridge = bridge(kafka, &topic).remote_write(&url).config(trust(&other)).start().await;
     // Not something that goes away by itself.
