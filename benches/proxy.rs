@@ -49,8 +49,10 @@ async fn main() {
             assert_eq!((first.1, second.1), (bytes, bytes), "both answer the same");
             all.push(if number % 2 == 0 { [first.0, second.0] } else { [second.0, first.0] });
         }
-        let [directly, by_bridge] = [0, 1].map(|side| all.iter().map(|pair| milliseconds(pair[side])).collect());
-        let added = all.iter().map(|[direct, through]| milliseconds(*through) - milliseconds(*direct)).collect();
+        let [directly, by_bridge]: [Vec<f64>; 2] =
+            [0, 1].map(|side| all.iter().map(|pair| milliseconds(pair[side])).collect());
+        let added: Vec<f64> =
+            all.iter().map(|[direct, through]| milliseconds(*through) - milliseconds(*direct)).collect();
         println!("{what}: {bytes} bytes, asked {} times each", all.len());
         for (side, mut all) in
             [("directly", directly), ("through the bridge", by_bridge), ("added, pair by pair", added)]

@@ -48,7 +48,7 @@ fn questions() -> Vec<(&'static str, String)> {
     vec![
         ("/api/v1/query", format!("query={expression}&{AT}")),
         ("/api/v1/query", format!("query={{job=~%22.%2B%22}}&{AT}")),
-        ("/api/v1/query", "query=)".to_owned()),
+        ("/api/v1/query", format!("query=)&{AT}")),
         ("/api/v1/query_range", format!("query={expression}&{RANGE}&step=5")),
         ("/api/v1/series", format!("match[]={{__name__!=%22%22}}&{RANGE}")),
         ("/api/v1/labels", RANGE.to_owned()),
@@ -99,7 +99,11 @@ async fn every_question_is_answered_as_victoria_metrics_does() {
             let url = format!("{prefix}{path}?{query}");
             let answer = assert_same(Method::GET, &url, &[PLAIN], "").await;
             assert!(!answer.body.is_empty() && answer.headers.get("content-encoding").is_none(), "{url}: {answer:?}");
-            assert_eq!(answer.status.as_u16(), if query == "query=)" { 422 } else { 200 }, "{url}: {answer:?}");
+            assert_eq!(
+                answer.status.as_u16(),
+                if query.starts_with("query=)") { 422 } else { 200 },
+                "{url}: {answer:?}"
+            );
             let answer = assert_same(Method::GET, &url, &[PACKED], "").await;
             packed += usize::from(answer.headers.get("content-encoding").is_some_and(|value| value == "gzip"));
             assert_same(Method::HEAD, &url, &[PLAIN], "").await;
