@@ -46,9 +46,10 @@ fuzz: deps ## look for inputs that break a promise; SECONDS=60 for each target
 			-max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=20 -rss_limit_mb=1024 || exit; \
 	done
 
-bench: deps ## measure the parts, exemplars beside a Prometheus, then the whole
+bench: deps ## measure the parts, exemplars beside a Prometheus, the way to VictoriaMetrics, then the whole
 	cargo bench --bench parts
 	cargo bench --bench exemplars
+	cargo bench --bench proxy
 	cargo bench --bench end_to_end
 
 image-test: deps ## build the image and try it; as root, on a Debian

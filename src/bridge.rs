@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, BindError};
+use crate::api::{self, BindError, Upstream, UpstreamError};
 use crate::config::Config;
 use crate::dead_letter::{self, DeadLetters};
 use crate::exemplars::{self, Exemplars, Threads};
@@ -36,6 +36,9 @@ pub enum BridgeError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The upstream cannot be asked.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     /// A pipeline has failed.
     #[error("pipeline {name}: {error}")]
     Pipeline {
@@ -68,7 +71,9 @@ pub async fn run_and_tell(
     let (metrics, status) = (Arc::new(Metrics::new()), Status::default());
     let dead_letters = DeadLetters::open(&config, status.clone(), &metrics)?;
     let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics)?;
-    let server = api::Server::bind(&config.http, Arc::clone(&metrics), status.clone(), exemplars.clone()).await?;
+    let upstream = Upstream::new(&config.http)?;
+    let metrics_served = Arc::clone(&metrics);
+    let server = api::Server::bind(&config.http, upstream, metrics_served, status.clone(), exemplars.clone()).await?;
     listening(server.address());
     let shared = Shared {
         buffered_bytes: metrics.buffered_bytes.clone(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
 
+use crate::api::Upstream;
 use crate::cli::Exit;
 use crate::config::Config;
 use crate::dead_letter::WRITABLE;
@@ -52,6 +53,15 @@ pub async fn check(config: Config, mut say: impl FnMut(&str)) -> Exit {
             },
         };
         found(what, Exit::Receiver);
+    }
+    match Upstream::new(&config.http) {
+        Err(error) => found(Err(error.to_string()), Exit::Receiver),
+        Ok(None) => {}
+        Ok(Some(upstream)) => {
+            let what = upstream.probe(config.http.upstream_timeout.get()).await;
+            let named = |what: String| format!("http.upstream: {what}");
+            found(what.map(named).map_err(named), Exit::Receiver);
+        }
     }
     for (key, directory) in
         [("dead_letter.directory", &config.dead_letter.directory), ("wal.directory", &config.wal.directory)]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine does not have: Debian's packages, parts of the Rust toolchain,
-# Kafka's jars, Toxiproxy, and Go modules. If nothing is missing, nothing is asked of the network.
+# Kafka's jars, Toxiproxy, Go modules, and Python packages. If nothing is missing, nothing is asked of the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +26,7 @@ for program in "${programs[@]}"; do
     command -v "${program%%:*}" >/dev/null || missing+=("${program#*:}")
 done
 pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 install_packages() {
     local as_root=() policy=/usr/sbin/policy-rc.d
@@ -90,3 +91,13 @@ fi
 
 # What the client in Go is built from; nothing is asked for that the module cache has.
 (cd tests/clients/go && go mod download)
+
+# What the client in Python needs; it is complete once the list of it lies beside it.
+python=target/python
+if ! cmp -s tests/clients/python/requirements.txt "$python/requirements.txt"; then
+    say "fetching Python packages"
+    rm -rf "$python"
+    python3 -m venv "$python"
+    "$python/bin/pip" install --quiet --disable-pip-version-check --requirement tests/clients/python/requirements.txt
+    cp tests/clients/python/requirements.txt "$python/requirements.txt"
+fi

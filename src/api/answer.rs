@@ -5,7 +5,7 @@ use futures_util::Stream;
 use serde_json::json;
 use warp::Reply;
 use warp::http::{HeaderValue, StatusCode, header};
-use warp::reply::Response;
+pub(super) use warp::reply::Response;
 
 /// What kind of error, in Prometheus' words.
 #[derive(Clone, Copy)]

@@ -34,6 +34,8 @@ pub(super) struct Queries {
     open: Arc<Semaphore>,
     max: usize,
     timeout: config::Duration,
+    /// Answers without a limit are thinned to so many exemplars.
+    most: Option<usize>,
 }
 
 /// Why a question is not answered.
@@ -74,7 +76,8 @@ impl Queries {
     pub(super) fn new(exemplars: Exemplars, config: &config::Http) -> Self {
         let max = config.max_concurrent_queries;
         let open = Arc::new(Semaphore::new(max * OPEN));
-        Self { exemplars, permits: Arc::new(Semaphore::new(max)), open, max, timeout: config.query_timeout }
+        let (permits, timeout, most) = (Arc::new(Semaphore::new(max)), config.query_timeout, config.max_exemplars);
+        Self { exemplars, permits, open, max, timeout, most }
     }
 
     /// Answers `GET /api/v1/query_exemplars?query=…&start=…&end=…`.
@@ -110,10 +113,11 @@ impl Queries {
         parse: Result<impl FnOnce() -> Result<Question, Wrong> + Send + 'static, Wrong>,
     ) -> Result<Response, Refusal> {
         let parse = parse.map_err(Refusal::Wrong)?;
-        let Some(selection) = self.work(parse).await?.map_err(Refusal::Wrong)? else {
+        let Some(mut selection) = self.work(parse).await?.map_err(Refusal::Wrong)? else {
             // Prometheus answers an expression that selects nothing with 204 and no body, on which who reads JSON fails.
             return Ok(answer::json(StatusCode::OK, r#"{"status":"success"}"#));
         };
+        selection.thinned = self.most;
         let store = self.exemplars.store().ok_or(Refusal::NotReady)?;
         let rendering = Rendering::new(store.clone(), selection, self.timeout.get());
         let (rendering, first) = self.piece(rendering).await?;

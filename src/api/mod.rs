@@ -1,13 +1,19 @@
 //! What is served over HTTP.
 
 mod answer;
+mod bodies;
 mod connection;
 mod exemplars;
 pub(crate) mod json;
+mod paths;
+mod proxy;
 pub mod question;
 mod rendering;
 mod routes;
 mod server;
+mod service;
 mod time;
+mod upstream;
 
 pub use server::{BindError, Server};
+pub use upstream::{Upstream, UpstreamError};

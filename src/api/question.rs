@@ -82,6 +82,7 @@ impl Words {
             own,
             order,
             limit: if order == Order::Value { limit.or(Some(SLOWEST)) } else { limit },
+            thinned: None,
         };
         Ok(Some(selection).filter(|selection| !selection.series.is_empty()))
     }

@@ -13,7 +13,7 @@ use super::exemplars::Queries;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::status::Status;
 
-const PATHS: &str = "POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready and /metrics";
+const PATHS: &str = "POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready, /metrics and VictoriaMetrics' read paths";
 
 /// All routes.
 pub fn routes(

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::exemplars::Queries;
+use super::proxy::Proxy;
 use super::routes::routes;
+use super::service::Service;
+use super::upstream::Upstream;
 use crate::config::Http;
 use crate::exemplars::Exemplars;
 use crate::metrics::Metrics;
@@ -21,6 +24,9 @@ use crate::status::Status;
 
 /// How long a client may take to send a request's headers, from the connection or the answer before on.
 const HEADERS: Duration = Duration::from_secs(10);
+
+/// The most of a request that is read before it is looked at: its headers, and the whole URL with a query in it.
+const BUFFER: usize = 64 << 10;
 
 /// How long answers may take to finish at shutdown.
 const FINISH: Duration = Duration::from_secs(2);
@@ -40,6 +46,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     status: Status,
     queries: Queries,
+    proxy: Proxy,
     /// How long a client may take nothing of its answer.
     patience: Duration,
 }
@@ -51,6 +58,7 @@ impl Server {
     /// If the address is taken or not ours.
     pub async fn bind(
         config: &Http,
+        upstream: Option<Upstream>,
         metrics: Arc<Metrics>,
         status: Status,
         exemplars: Exemplars,
@@ -60,7 +68,8 @@ impl Server {
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "serving");
         let (queries, patience) = (Queries::new(exemplars, config), config.query_timeout.get());
-        Ok(Self { listener, metrics, status, queries, patience })
+        let proxy = Proxy::new(config, upstream, metrics.upstream.clone());
+        Ok(Self { listener, metrics, status, queries, proxy, patience })
     }
 
     /// Where it listens.
@@ -70,17 +79,17 @@ impl Server {
 
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries)));
+        let routes = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries)));
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+        http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
         let connections = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = self.listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, client) = match accepted {
+                Ok((stream, client)) => (stream, client.ip()),
                 Err(error) => {
                     // Out of file descriptors, most likely: that passes, and until then there is no use in spinning.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -91,8 +100,9 @@ impl Server {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "small pieces of answers may wait");
             }
-            let connection =
-                http.serve_connection(TokioIo::new(Connection::new(stream, self.patience)), service.clone());
+            let stream = TokioIo::new(Connection::new(stream, self.patience));
+            let service = Service::new(routes.clone(), self.proxy.clone(), client);
+            let connection = http.serve_connection(stream, service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -123,7 +133,8 @@ mod tests {
         config.http.listen = "127.0.0.1:0".to_owned();
         let (metrics, status) = (Metrics::new(), Status::default());
         let (exemplars, _opened) = Exemplars::open(&config, status.clone(), &metrics).expect("the log can be opened");
-        let server = Server::bind(&config.http, Arc::new(metrics), status, exemplars).await.expect("any port is free");
+        let server = Server::bind(&config.http, None, Arc::new(metrics), status, exemplars).await;
+        let server = server.expect("any port is free");
         let address = server.address();
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));

@@ -312,6 +312,17 @@ fn impossible_values_are_refused_with_a_remedy() {
         ("wal.max_bytes", "1MiB", "\"8MiB\" or more"),
         ("http.listen", "localhost", "no address"),
         ("http.listen", ":80", "0.0.0.0:80"),
+        ("http.max_exemplars", "1", "write 2 or more"),
+        ("http.upstream", "victoria:8428", "neither http nor https"),
+        ("http.upstream", "http://", "is no URL: empty host"),
+        ("http.upstream", "http://u:hunter2@h", "contains a user or password; remove them"),
+        ("http.upstream", "http://u:hunter2@h h", "is no URL"),
+        ("http.upstream", "http://h/?a=b", "more than a path"),
+        ("http.upstream", "http://h/a/../b", "is another way to write http://h/b"),
+        ("http.upstream", "http://h:80", "is another way to write http://h/"),
+        ("http.upstream_ca_file", "x", "plain http"),
+        ("http.upstream_timeout", "0s", "no time for an answer"),
+        ("http.max_upstream_requests", "0", "too small"),
         ("limits.max_record_bytes", "0", "no size for a record"),
         ("limits.max_record_bytes", "129MiB", "could never be taken in"),
         ("log.level", "warning", "did you mean \"warn\"?"),
@@ -355,6 +366,9 @@ fn possible_values_are_accepted() {
         "remote_write=[{\"url\": \"http://h\"}]",
         "http.listen=[::1]:0",
         "http.listen=localhost:8000",
+        "http.upstream=null",
+        "http.upstream=https://vmselect.example.org/select/0/prometheus/",
+        "http.upstream=http://[::1]:8428",
         "log.level=warn,exemplar_bridge::delivery=debug,[lane]=trace",
         "log.level=OFF",
         "remote_write.max_batch_samples=5e4",
@@ -422,11 +436,13 @@ fn contradicting_credentials_are_refused() {
 #[test]
 fn files_are_looked_for_when_asked() {
     let receiver = json!({ "url": "https://h", "bearer_token_file": "/none/a", "tls": { "ca_file": "/none/b" } });
-    let (_file, mut sources) = sources(&json!({ "remote_write": receiver }).to_string());
+    let http = json!({ "upstream": "https://h", "upstream_ca_file": "/none/c" });
+    let (_file, mut sources) = sources(&json!({ "remote_write": receiver, "http": http }).to_string());
     load(&sources).expect("valid");
     sources.check_files = true;
     let error = load(&sources).expect_err("no files");
-    assert_eq!(wrong_paths(&error), ["remote_write.bearer_token_file", "remote_write.tls.ca_file"]);
+    let missing = ["http.upstream_ca_file", "remote_write.bearer_token_file", "remote_write.tls.ca_file"];
+    assert_eq!(wrong_paths(&error), missing);
 }
 
 #[test]

@@ -227,6 +227,27 @@ pub struct Http {
     /// How long a query may be worked on, and wait for others before. Also how long a client may take nothing of its
     /// answer, or be sending a question. Too short refuses large answers, long lets a greedy one stay. Default: `"30s"`.
     pub query_timeout: Duration,
+    /// The most exemplars in an answer to a question without a `limit` of its own. Of more, the greatest and the least
+    /// value of each stretch of time are answered, so that a spike stays. Grafana thins out what it is given in any case;
+    /// this spares it the reading. Too few, and traces between the extremes cannot be clicked. No limit if it is not set.
+    /// Default: `null`.
+    #[serde(deserialize_with = "optional_count")]
+    #[schemars(range(min = 2, max = 100_000))]
+    pub max_exemplars: Option<usize>,
+    /// The VictoriaMetrics, or Prometheus, that read paths other than for exemplars are handed to, so that Grafana needs
+    /// one data source. A path is put before theirs, as in `http://vmselect:8481/select/0/prometheus`. Credentials are
+    /// those that the client sends. `null` hands nothing on. Default: `"http://127.0.0.1:8428"`.
+    pub upstream: Option<String>,
+    /// Certificates (PEM) to trust in place of the system's, for an upstream with `https`. Default: `null`.
+    pub upstream_ca_file: Option<PathBuf>,
+    /// How long the upstream may take to begin its answer, and in an answer from one piece to the next. Shorter than its
+    /// own limit of a query, and slow ones fail here; long, and one that hangs is noticed late. Default: `"2m"`.
+    pub upstream_timeout: Duration,
+    /// The most requests that the upstream is working on at a time; further ones are answered 503. Few refuse dashboards
+    /// with many panels, many take memory: up to some 300 KB each where clients read slowly. Default: `256`.
+    #[serde(deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub max_upstream_requests: usize,
 }
 
 /// What bounds memory.
@@ -364,7 +385,16 @@ impl Default for Wal {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8000".to_owned(), max_concurrent_queries: 4, query_timeout: Duration::from_secs(30) }
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            max_concurrent_queries: 4,
+            query_timeout: Duration::from_secs(30),
+            max_exemplars: None,
+            upstream: Some("http://127.0.0.1:8428".to_owned()),
+            upstream_ca_file: None,
+            upstream_timeout: Duration::from_secs(120),
+            max_upstream_requests: 256,
+        }
     }
 }
 

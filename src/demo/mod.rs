@@ -29,7 +29,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::{self, BridgeError};
-use crate::config::{Config, DeadLetter, Kafka, RemoteWrite, Wal};
+use crate::config::{Config, DeadLetter, Http, Kafka, RemoteWrite, Wal};
 use broker::{Broker, TOPIC};
 use receiver::Receiver;
 use screen::Screen;
@@ -140,6 +140,8 @@ fn configure(config: Config, brokers: &str, url: &str, directory: &Path) -> Conf
         remote_write: vec![RemoteWrite { url: url.to_owned(), ..RemoteWrite::default() }],
         dead_letter: DeadLetter { topic: None, directory: directory.join("dead-letter"), ..config.dead_letter },
         wal: Wal { directory: directory.join("wal"), ..config.wal },
+        // The receiver keeps nothing that it could be asked for; what else may be there is not the demo's.
+        http: Http { upstream: None, ..config.http },
         ..config
     }
 }
@@ -233,6 +235,7 @@ mod tests {
         given.remote_write.push(RemoteWrite { name: "second".to_owned(), ..RemoteWrite::default() });
         let config = configure(given, "127.0.0.1:1", "http://127.0.0.1:2/api/v1/write", Path::new("/tmp/demo"));
         assert_eq!(config.http.listen, "127.0.0.1:0");
+        assert_eq!(config.http.upstream, None);
         assert_eq!(config.kafka.brokers, "127.0.0.1:1");
         assert_eq!(config.remote_write.len(), 1);
         assert_eq!(config.remote_write[0].url, "http://127.0.0.1:2/api/v1/write");

@@ -6,6 +6,7 @@
 mod exemplars;
 mod pipeline;
 mod statistics;
+mod upstream;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
 pub use self::pipeline::{CommitAge, DurationHistogram, PipelineMetrics, Stages};
 pub use self::statistics::KafkaStatistics;
+pub use self::upstream::{Asking, InFlight, UpstreamMetrics};
 use crate::config::Group;
 use crate::exemplars::store::{Capacity, Store};
 use crate::kafka::TopicPartition;
@@ -84,6 +86,8 @@ pub struct Metrics {
     pub dead_letter_spool_bytes: Gauge,
     /// What it may take.
     pub dead_letter_spool_capacity_bytes: Gauge,
+    /// Requests that are handed to the upstream.
+    pub upstream: UpstreamMetrics,
 }
 
 #[derive(Default)]
@@ -181,6 +185,8 @@ impl Metrics {
             "Dead letters that dead_letter.topic refuses, and that are in the spool",
             dead_letters_refused.clone(),
         );
+        let upstream = UpstreamMetrics::default();
+        upstream.register(bridge);
         let dead_letter_fsync_duration = DurationHistogram::default();
         bridge.register_with_unit(
             "dead_letter_fsync_duration",
@@ -220,6 +226,7 @@ impl Metrics {
             dead_letters_refused,
             dead_letter_spool_bytes,
             dead_letter_spool_capacity_bytes,
+            upstream,
         }
     }
 

@@ -71,7 +71,7 @@ impl BridgeBuilder {
         let process = Process::new("exemplar-bridge");
         let port = free_port();
         let mut config = json!({
-            "http": { "listen": format!("127.0.0.1:{port}") },
+            "http": { "listen": format!("127.0.0.1:{port}"), "upstream": null },
             "dead_letter": { "directory": process.path().join("data/dead-letter") },
         });
         merge(&mut config, self.config.take());

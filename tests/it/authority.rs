@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
-use testkit::{Receiver, unique};
+use testkit::unique;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -50,11 +50,17 @@ impl Authority {
     pub fn path(&self) -> &Path {
         self.file.path()
     }
+
+    /// Listens with a certificate of this authority, in front of another port: the address, and the task that does it.
+    pub async fn in_front_of(&self, port: u16) -> (String, JoinHandle<()>) {
+        let (address, accepting) = tls_in_front_of(port, self.issue("127.0.0.1")).await;
+        (format!("https://{address}"), accepting)
+    }
 }
 
-/// Listens with a certificate in front of a receiver: where, and the task that does it.
+/// Listens with a certificate in front of another port: where, and the task that does it.
 pub async fn tls_in_front_of(
-    receiver: &Receiver,
+    port: u16,
     (certificate, key): (Certificate, KeyPair),
 ) -> (String, JoinHandle<()>) {
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -66,7 +72,6 @@ pub async fn tls_in_front_of(
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound").to_string();
-    let port = receiver.port();
     let accepting = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();

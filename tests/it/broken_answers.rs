@@ -217,9 +217,9 @@ async fn every_broken_answer_has_its_row() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_to_connect_has_its_row() {
     let (ours, other, receiver) = (Authority::new(), Authority::new(), Receiver::start().await);
-    let (good, _good) = tls_in_front_of(&receiver, ours.issue("127.0.0.1")).await;
-    let (expired, _expired) = tls_in_front_of(&receiver, ours.issue_expired("127.0.0.1")).await;
-    let (elsewhere, _elsewhere) = tls_in_front_of(&receiver, ours.issue("elsewhere.example")).await;
+    let (good, _good) = tls_in_front_of(receiver.port(), ours.issue("127.0.0.1")).await;
+    let (expired, _expired) = tls_in_front_of(receiver.port(), ours.issue_expired("127.0.0.1")).await;
+    let (elsewhere, _elsewhere) = tls_in_front_of(receiver.port(), ours.issue("elsewhere.example")).await;
     let refusing = free_port();
     let plain = receiver.base_url().replace("http://", "");
 

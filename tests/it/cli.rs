@@ -73,6 +73,7 @@ fn config(brokers: &str, topics: &[&str], url: &str) -> Value {
     json!({
         "kafka": { "brokers": brokers, "topics": topics, "group_id": unique("check") },
         "remote_write": { "url": url },
+        "http": { "upstream": null },
     })
 }
 
@@ -97,6 +98,7 @@ async fn check_finds_nothing_wrong_and_changes_nothing() {
     let directory = directory();
 
     let mut config = config(kafka.bootstrap(), &["metrics"], &victoria.write_url());
+    config["http"]["upstream"] = json!(victoria.url(""));
     let answer = check(directory.path(), &config).await;
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.text().lines().all(|line| line.starts_with("ok ")), "{}", answer.text());
@@ -106,6 +108,7 @@ async fn check_finds_nothing_wrong_and_changes_nothing() {
         "topic metrics: 3 partitions",
         "offsets",
         "receiver default",
+        "http.upstream: http://127.0.0.1:",
         "data/dead-letter",
         "data/wal",
     ] {
@@ -233,9 +236,11 @@ async fn check_tells_everything_and_returns_the_first_code() {
     let directory = directory();
     File::create(directory.path().join("data")).expect("the directory is ours");
     let url = format!("http://127.0.0.1:{}/api/v1/write", free_port());
-    let answer = check(directory.path(), &config(&format!("127.0.0.1:{}", free_port()), &["metrics"], &url)).await;
+    let mut config = config(&format!("127.0.0.1:{}", free_port()), &["metrics"], &url);
+    config["http"]["upstream"] = json!(format!("http://127.0.0.1:{}", free_port()));
+    let answer = check(directory.path(), &config).await;
     assert_eq!(answer.code, Some(3), "{answer:?}");
-    for said in ["WRONG Kafka", "WRONG receiver default", "WRONG dead_letter.directory"] {
+    for said in ["WRONG Kafka", "WRONG receiver default", "WRONG http.upstream", "WRONG dead_letter.directory"] {
         assert!(answer.text().contains(said), "{said} is not in {}", answer.text());
     }
 }

@@ -178,8 +178,8 @@ async fn a_batch_that_has_lingered_leaves_though_it_is_not_full() {
 async fn only_a_receiver_of_the_authority_that_is_told_gets_anything() {
     let (kafka, topic, receiver) = one_partition(numbers(0..100)).await;
     let (ours, other) = (Authority::new(), Authority::new());
-    let (address, _accepting) = tls_in_front_of(&receiver, ours.issue("127.0.0.1")).await;
-    let url = format!("https://{address}/api/v1/write");
+    let (origin, _accepting) = ours.in_front_of(receiver.port()).await;
+    let url = format!("{origin}/api/v1/write");
     let trust = |authority: &Authority| json!({ "remote_write": { "tls": { "ca_file": authority.path() } } });
     let mut bridge = bridge(kafka, &topic).remote_write(&url).config(trust(&other)).start().await;
     // Not something that goes away by itself.

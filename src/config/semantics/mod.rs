@@ -2,6 +2,7 @@
 
 mod kafka;
 mod receiver;
+mod upstream;
 
 use tracing_subscriber::EnvFilter;
 
@@ -42,6 +43,10 @@ pub(super) fn check(config: &Config, listed: bool, files: bool) -> Vec<Finding> 
     check.exemplars(&config.exemplars);
     check.wal(config);
     check.listen(&config.http.listen);
+    check.upstream(&config.http);
+    if files {
+        check.upstream_files(&config.http);
+    }
     check.limits(&config.limits);
     check.level(&config.log.level);
     check.findings

@@ -25,6 +25,7 @@ mod copies;
 mod index;
 mod known;
 mod labels;
+mod limit;
 mod long;
 mod marks;
 mod memory;

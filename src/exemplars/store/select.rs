@@ -1,22 +1,18 @@
 //! The answer to a query, read from the store chunk by chunk: the lock is held for a few thousand exemplars at a time, and
 //! no more than these are copied at once. So however large an answer is, reading it takes little memory.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 use std::vec::IntoIter;
-
-use foldhash::quality::RandomState;
-use roaring::RoaringBitmap;
 
 use super::Store;
 use super::copies::{Copies, Copying, Exemplar, Labels, Spot};
 use super::index::Label;
+use super::limit::{extremes, greatest};
 use super::long::Long;
 use super::order::sorted;
 use super::reader::{GoOn, Reader, Stopped};
 use super::resolve::resolve;
-use super::selection::{Order, Selection};
+use super::selection::Selection;
 use super::state::State;
 use super::visit::Visit;
 use super::walk::Walk;
@@ -69,8 +65,13 @@ impl Selected {
         let series = resolve(reader, &selection.series)?;
         let visit = Visit { reader, selection: &selection, horizon };
         let (mut spots, mut order) = (Vec::new(), Vec::new());
-        match selection.limit {
-            Some(limit) => spots = greatest(&visit, &series, limit)?,
+        let fewer = match (selection.limit, selection.thinned) {
+            (Some(limit), _) => Some(greatest(&visit, &series, limit)?),
+            (None, Some(most)) => extremes(&visit, &series, most)?,
+            (None, None) => None,
+        };
+        match fewer {
+            Some(fewer) => spots = fewer,
             None => order = sorted(reader, &visit.carriers(series)?, selection.start)?,
         }
         let (spots, series) = (spots.into_iter(), order.into_iter());
@@ -182,52 +183,6 @@ impl Selected {
     }
 }
 
-/// The exemplars within the limit, in the order of the answer. So many are in memory, 40 bytes each, whatever is held.
-fn greatest(visit: &Visit<'_>, series: &RoaringBitmap, limit: usize) -> Result<Vec<Spot>, Stopped> {
-    /// The least is the first to be given up.
-    #[derive(PartialEq, Eq, PartialOrd, Ord)]
-    struct Found {
-        key: i64,
-        spot: Spot,
-        timestamp: i64,
-        series: u32,
-    }
-    let order = visit.selection.order;
-    let mut found = BinaryHeap::new();
-    visit.each(series, |copied, exemplar| {
-        let key = match order {
-            Order::Series => exemplar.timestamp,
-            Order::Value => order_of(exemplar.value),
-        };
-        let one = Reverse(Found { key, spot: copied.spot, timestamp: exemplar.timestamp, series: copied.series });
-        if found.len() < limit {
-            found.push(one);
-        } else if let Some(mut least) = found.peek_mut().filter(|least| one < **least) {
-            *least = one;
-        }
-    })?;
-    let mut found: Vec<Found> = found.into_iter().map(|Reverse(found)| found).collect();
-    match order {
-        Order::Value => found.sort_unstable_by_key(|found| (Reverse(found.key), found.timestamp, found.spot)),
-        Order::Series => {
-            let series = sorted(visit.reader, &found.iter().map(|found| found.series).collect(), i64::MIN)?;
-            let places: HashMap<u32, usize, RandomState> = series.into_iter().zip(0..).collect();
-            found.sort_unstable_by_key(|found| (places.get(&found.series).copied(), found.timestamp, found.spot));
-        }
-    }
-    Ok(found.into_iter().map(|found| found.spot).collect())
-}
-
-/// A number that is greater for a greater value; `NaN` is the least.
-fn order_of(value: f64) -> i64 {
-    if value.is_nan() {
-        return i64::MIN;
-    }
-    let bits = value.to_bits() as i64;
-    // As `f64::total_cmp` does it.
-    bits ^ ((bits >> 63) as u64 >> 1) as i64
-}
-
 impl Chunk {
     fn clear(&mut self) {
         self.copies.clear();
@@ -286,16 +241,5 @@ impl<'a> SelectedSeries<'a> {
     pub fn exemplars(&self) -> impl ExactSizeIterator<Item = Exemplar<'a>> + DoubleEndedIterator + Clone + use<'a> {
         let copies = &self.chunk.copies;
         self.run.exemplars.clone().map(move |at| copies.exemplar(at))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_in_order() {
-        let values = [f64::NAN, f64::NEG_INFINITY, -1.0, -0.0, 0.0, 5e-324, 1.0, f64::MAX, f64::INFINITY];
-        assert!(values.map(order_of).is_sorted());
     }
 }

@@ -22,6 +22,8 @@ pub struct Selection {
     pub order: Order,
     /// At most so many of them: those with the greatest timestamp or value, and of equals those that arrived last.
     pub limit: Option<usize>,
+    /// Without a limit: of more than so many, those with the greatest and the least value in each stretch of time.
+    pub thinned: Option<usize>,
 }
 
 /// The order of an answer.
@@ -44,6 +46,7 @@ impl Default for Selection {
             own: Vec::new(),
             order: Order::Series,
             limit: None,
+            thinned: None,
         }
     }
 }

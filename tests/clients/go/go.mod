@@ -1,4 +1,4 @@
-module exemplars
+module asks
 
 go 1.19
 

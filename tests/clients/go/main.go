@@ -1,7 +1,7 @@
-// Asks a server for exemplars as programs in Go do, with Prometheus' own client library, and prints as JSON what the
-// library made of the answer.
+// Asks a server as programs in Go do, with Prometheus' own client library, and prints as JSON what the library made of the
+// answers: for exemplars, for everything else that can be read, or to change something.
 //
-//	exemplars URL QUERY START END
+//	asks exemplars|reads|writes URL QUERY START END
 //
 // Times are unix seconds. An answer that is an error is printed as {"errorType": …, "error": …}; anything else that goes
 // wrong ends it with status 1.
@@ -29,25 +29,38 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 4 {
-		return errors.New("usage: exemplars URL QUERY START END")
+	if len(args) != 5 {
+		return errors.New("usage: asks exemplars|reads|writes URL QUERY START END")
 	}
-	start, err := seconds(args[2])
+	start, err := seconds(args[3])
 	if err != nil {
 		return err
 	}
-	end, err := seconds(args[3])
+	end, err := seconds(args[4])
 	if err != nil {
 		return err
 	}
-	client, err := api.NewClient(api.Config{Address: args[0]})
+	client, err := api.NewClient(api.Config{Address: args[1]})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
-	found, err := v1.NewAPI(client).QueryExemplars(ctx, args[1], start, end)
+	switch prometheus := v1.NewAPI(client); args[0] {
+	case "exemplars":
+		return exemplars(ctx, prometheus, args[2], start, end)
+	case "reads":
+		return json.NewEncoder(os.Stdout).Encode(reads(ctx, prometheus, args[2], start, end))
+	case "writes":
+		return json.NewEncoder(os.Stdout).Encode(writes(ctx, prometheus, start, end))
+	default:
+		return fmt.Errorf("nobody knows how to ask %q", args[0])
+	}
+}
+
+func exemplars(ctx context.Context, api v1.API, query string, start, end time.Time) error {
+	found, err := api.QueryExemplars(ctx, query, start, end)
 	var refused *v1.Error
 	if errors.As(err, &refused) {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{"errorType": refused.Type, "error": refused.Msg})

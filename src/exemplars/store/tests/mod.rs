@@ -11,6 +11,7 @@ mod model;
 mod properties;
 mod refusals;
 mod steps;
+mod thinned;
 mod turns;
 
 use std::cell::RefCell;

@@ -84,7 +84,7 @@ fn selection() -> impl Strategy<Value = Selection> {
     (series, own, ranges, select(vec![Order::Series, Order::Value]), limit).prop_map(
         |(series, own, (start, end, min_value, max_value), order, limit)| {
             let limit = if order == Order::Value { limit.or(Some(3)) } else { limit };
-            Selection { series, start, end, min_value, max_value, own, order, limit }
+            Selection { series, start, end, min_value, max_value, own, order, limit, thinned: None }
         },
     )
 }

@@ -50,6 +50,7 @@ fn selections() -> Vec<Selection> {
         Selection { own: trace(Op::Equal, &format!("{:032x}", 77)), ..Selection::default() },
         Selection { own: trace(Op::Match, ".*5"), ..of(&[("own", Op::Match, "v00.*")]) },
         Selection { limit: Some(7), ..Selection::default() },
+        Selection { thinned: Some(8), ..Selection::default() },
         Selection { limit: Some(7), order: Order::Value, ..of(&[("z", Op::Match, ".*11.")]) },
         of(&[("__name__", Op::Equal, "long")]),
     ]

@@ -1,0 +1,197 @@
+//! What is not ours is asked of the upstream: the same question, the same answer, nothing of either kept.
+//!
+//! Only the method, the path as it was compared with the list, the query, the headers of the request and its body go there,
+//! framed anew; so nothing in a request says where it goes, or can be taken for two.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use super::answer::{self, Kind};
+use super::bodies::{Answer, BoxError, Late, Question};
+use super::paths::Path;
+use super::upstream::Upstream;
+use crate::config;
+use crate::metrics::UpstreamMetrics;
+
+/// An answer of ours or of the upstream.
+pub(super) type Answered = Response<UnsyncBoxBody<bytes::Bytes, BoxError>>;
+
+/// Headers that are for one hop, those that say which others are, and those that a message gets anew. Source: RFC 9110,
+/// 7.6.1.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Hands requests to the upstream; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Proxy {
+    upstream: Option<Upstream>,
+    places: Arc<Semaphore>,
+    metrics: UpstreamMetrics,
+    max: usize,
+    timeout: config::Duration,
+    /// How long a client may be sending a question.
+    patience: config::Duration,
+}
+
+/// Why the upstream's answer is not given.
+enum Failure {
+    /// There is no upstream.
+    Off,
+    /// Others are being answered.
+    Busy { max: usize },
+    /// It cannot be reached, or answers what is no answer.
+    Broken { cause: String },
+    /// It does not answer.
+    TimedOut { timeout: config::Duration },
+    /// The client does not send what it has begun to.
+    Late { patience: config::Duration },
+}
+
+impl From<Failure> for answer::Response {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Off => {
+                let error = "this path is VictoriaMetrics', and no http.upstream is set";
+                answer::failure(StatusCode::NOT_FOUND, Kind::NotFound, error)
+            }
+            Failure::Busy { max } => {
+                let error = format!("the upstream is answering {max} requests, the most (http.max_upstream_requests)");
+                let mut response = answer::failure(StatusCode::SERVICE_UNAVAILABLE, Kind::Unavailable, &error);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
+            Failure::Broken { cause } => {
+                let error = format!("the upstream (http.upstream) gives no answer: {cause}");
+                answer::failure(StatusCode::BAD_GATEWAY, Kind::Unavailable, &error)
+            }
+            Failure::TimedOut { timeout } => {
+                let error = format!("the upstream did not begin to answer within {timeout} (http.upstream_timeout)");
+                answer::failure(StatusCode::GATEWAY_TIMEOUT, Kind::Timeout, &error)
+            }
+            Failure::Late { patience } => {
+                let error = format!("the body did not come within {patience} (http.query_timeout)");
+                answer::failure(StatusCode::REQUEST_TIMEOUT, Kind::Timeout, &error)
+            }
+        }
+    }
+}
+
+impl Proxy {
+    pub(super) fn new(config: &config::Http, upstream: Option<Upstream>, metrics: UpstreamMetrics) -> Self {
+        let max = config.max_upstream_requests;
+        let places = Arc::new(Semaphore::new(max));
+        Self { upstream, places, metrics, max, timeout: config.upstream_timeout, patience: config.query_timeout }
+    }
+
+    /// Answers a request for a path on the list.
+    pub(super) async fn answer(&self, path: &Path, request: Request<Incoming>, client: IpAddr) -> Answered {
+        if !path.methods.allow(request.method()) {
+            return boxed(answer::not_allowed(path.methods.text()));
+        }
+        self.forward(path, request, client).await.unwrap_or_else(|failure| boxed(failure.into()))
+    }
+
+    async fn forward(&self, path: &Path, request: Request<Incoming>, client: IpAddr) -> Result<Answered, Failure> {
+        let upstream = self.upstream.as_ref().ok_or(Failure::Off)?;
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.metrics.refused();
+            return Err(Failure::Busy { max: self.max });
+        };
+        let (place, asking) = ((permit, self.metrics.enter()), self.metrics.begin());
+
+        let question = question(upstream, path, request, client, self.patience.get());
+        let answer = match tokio::time::timeout(self.timeout.get(), upstream.ask(question)).await {
+            Ok(Ok(answer)) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => answer,
+            Ok(Ok(_)) => {
+                asking.failed();
+                return Err(Failure::Broken { cause: "it wants to speak something other than HTTP".to_owned() });
+            }
+            Ok(Err(error)) if is_late(&error) => return Err(Failure::Late { patience: self.patience }),
+            Ok(Err(error)) => {
+                asking.failed();
+                let cause = crate::error_chain(&error);
+                tracing::debug!(cause, path = path.text, "the upstream gives no answer");
+                return Err(Failure::Broken { cause });
+            }
+            Err(_) => {
+                asking.timed_out();
+                return Err(Failure::TimedOut { timeout: self.timeout });
+            }
+        };
+        asking.answered(answer.status());
+
+        let (mut head, body) = answer.into_parts();
+        drop_hop_by_hop(&mut head.headers);
+        if let Some(location) = head.headers.get(header::LOCATION).and_then(|location| upstream.location(location)) {
+            head.headers.insert(header::LOCATION, location);
+        }
+        let mut answered = Response::new(Answer::new(body, self.timeout.get(), place).boxed_unsync());
+        (*answered.status_mut(), *answered.headers_mut()) = (head.status, head.headers);
+        Ok(answered)
+    }
+}
+
+/// The question as the upstream gets it.
+fn question(
+    upstream: &Upstream,
+    path: &Path,
+    request: Request<Incoming>,
+    client: IpAddr,
+    patience: Duration,
+) -> Request<Question> {
+    let (head, body) = request.into_parts();
+    let mut question = Request::new(Question::new(body, patience));
+    *question.method_mut() = head.method;
+    *question.uri_mut() = upstream.uri(&path.text, head.uri.query());
+    let headers = question.headers_mut();
+    *headers = head.headers;
+    drop_hop_by_hop(headers);
+    // How long the body is, it says itself, and who is asked, the address; that it may come has been answered.
+    for name in [header::CONTENT_LENGTH, header::EXPECT, header::HOST] {
+        headers.remove(name);
+    }
+    let before = headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let chain: Vec<String> = before.map(str::to_owned).chain([client.to_string()]).collect();
+    let chain = HeaderValue::try_from(chain.join(", ")).expect("of headers and an address");
+    headers.insert(FORWARDED_FOR, chain);
+    question
+}
+
+fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|names| names.split(','));
+    let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Late>())
+}
+
+/// An answer of either kind.
+pub(super) fn boxed<B>(response: Response<B>) -> Answered
+where
+    B: Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    response.map(|body| body.map_err(Into::into).boxed_unsync())
+}

@@ -1,0 +1,515 @@
+//! Promise: what is not ours is answered as VictoriaMetrics answers it, byte for byte, however large or slow, and whatever
+//! goes wrong there is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::Method;
+use hyper::header::HeaderMap;
+use serde_json::json;
+use testkit::traffic::captures;
+use testkit::{Bridge, PATIENCE, VictoriaMetrics, eventually, free_port};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Notify, OnceCell};
+
+use crate::authority::Authority;
+use crate::upstream::{Step, Upstream, Whole, ask, connect, in_front_of, request, say};
+
+/// When the captures are, and what is asked of them.
+const AT: &str = "time=1795247550";
+const RANGE: &str = "start=1795247400&end=1795247600";
+
+/// A VictoriaMetrics with data in it and a bridge in front, for tests that only read.
+pub async fn shared() -> &'static (VictoriaMetrics, Bridge) {
+    static SHARED: OnceCell<(VictoriaMetrics, Bridge)> = OnceCell::const_new();
+    let start = async || {
+        let victoria = VictoriaMetrics::start().await;
+        for body in captures(1) {
+            victoria.post_write(body).await;
+        }
+        victoria.shows("the captures", r#"{__name__="up"}"#, |samples| !samples.is_empty()).await;
+        let bridge = in_front_of(&victoria.url(""), json!({})).await;
+        (victoria, bridge)
+    };
+    SHARED.get_or_init(start).await
+}
+
+/// What is the same however often it is asked.
+fn lasting(mut answer: Whole) -> Whole {
+    answer.headers.remove("date");
+    answer
+}
+
+/// Paths with a question each that has an answer, or an error that says the same each time.
+fn questions() -> Vec<(&'static str, String)> {
+    // No sums, and no more than one series of an export: VictoriaMetrics has no order for them.
+    let expression = "max%20by%20(job)%20(rate(http_request_duration_seconds_count[1m]))";
+    let one = "match[]=up%7Bjob=%22shop%22%7D";
+    vec![
+        ("/api/v1/query", format!("query={expression}&{AT}")),
+        ("/api/v1/query", format!("query={{job=~%22.%2B%22}}&{AT}")),
+        ("/api/v1/query", format!("query=)&{AT}")),
+        ("/api/v1/query_range", format!("query={expression}&{RANGE}&step=5")),
+        ("/api/v1/series", format!("match[]={{__name__!=%22%22}}&{RANGE}")),
+        ("/api/v1/labels", RANGE.to_owned()),
+        ("/api/v1/label/job/values", RANGE.to_owned()),
+        ("/api/v1/label/__name__/values", RANGE.to_owned()),
+        ("/api/v1/export", format!("{one}&{RANGE}")),
+        ("/api/v1/export/csv", format!("{one}&{RANGE}&format=__name__,__value__,__timestamp__:unix_ms")),
+        ("/api/v1/export/native", format!("{one}&{RANGE}")),
+        ("/federate", format!("{one}&{RANGE}")),
+    ]
+}
+
+/// Those that take no form.
+const STATES: [&str; 10] = [
+    "/api/v1/series/count",
+    "/api/v1/metadata",
+    "/api/v1/rules",
+    "/api/v1/alerts",
+    "/api/v1/targets",
+    "/api/v1/status/tsdb?date=2026-11-21",
+    "/api/v1/status/buildinfo",
+    "/api/v1/status/config",
+    "/vmui?a=b",
+    "/graph",
+];
+
+/// Asks VictoriaMetrics and the bridge the same, and compares what they answer, headers included.
+async fn assert_same(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Whole {
+    let (victoria, bridge) = shared().await;
+    let (theirs, ours) = (victoria.url(path), bridge.url(path));
+    let (theirs, ours) = tokio::join!(
+        request(&method, &theirs, headers, body.to_owned()),
+        request(&method, &ours, headers, body.to_owned())
+    );
+    let theirs = lasting(theirs.expect("VictoriaMetrics answers"));
+    let ours = lasting(ours.expect("the bridge answers"));
+    assert!(ours == theirs, "{method} {path} {headers:?} {body}: {ours:?} and not {theirs:?}");
+    theirs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_question_is_answered_as_victoria_metrics_does() {
+    const PLAIN: (&str, &str) = ("accept-encoding", "identity");
+    const PACKED: (&str, &str) = ("accept-encoding", "gzip");
+    let mut packed = 0;
+    for (path, query) in questions() {
+        for prefix in ["", "/prometheus"] {
+            let url = format!("{prefix}{path}?{query}");
+            let answer = assert_same(Method::GET, &url, &[PLAIN], "").await;
+            assert!(!answer.body.is_empty() && answer.headers.get("content-encoding").is_none(), "{url}: {answer:?}");
+            assert_eq!(
+                answer.status.as_u16(),
+                if query.starts_with("query=)") { 422 } else { 200 },
+                "{url}: {answer:?}"
+            );
+            let answer = assert_same(Method::GET, &url, &[PACKED], "").await;
+            packed += usize::from(answer.headers.get("content-encoding").is_some_and(|value| value == "gzip"));
+            assert_same(Method::HEAD, &url, &[PLAIN], "").await;
+        }
+        let form = [PLAIN, ("content-type", "application/x-www-form-urlencoded")];
+        let answer = assert_same(Method::POST, path, &form, &query).await;
+        assert!(!answer.body.is_empty(), "{path}: {answer:?}");
+    }
+    assert!(packed > 10, "VictoriaMetrics packs what it answers: {packed}");
+    for path in STATES {
+        let answer = assert_same(Method::GET, path, &[PLAIN], "").await;
+        assert!(answer.status.as_u16() < 400, "{path}: {answer:?}");
+        assert_same(Method::HEAD, path, &[PACKED], "").await;
+    }
+    let (victoria, bridge) = shared().await;
+    for path in ["/api/v1/status/active_queries", "/api/v1/status/top_queries"] {
+        let (theirs, ours) = (ask(&victoria.url(path)).await, ask(&bridge.url(path)).await);
+        let of = |answer: &Whole| (answer.status, answer.headers.get("content-type").cloned());
+        assert_eq!(of(&theirs), of(&ours), "{path}, whose answers say how long something took");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_asked_for_its_tenants() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    for path in ["/select/0/prometheus/api/v1/query?query=1", "/select/7:8/prometheus/federate", "/select/0/vmui/"] {
+        assert_eq!(ask(&bridge.url(path)).await.status.as_u16(), 204);
+        let asked: Vec<_> = upstream.take_asked().into_iter().map(|asked| asked.line).collect();
+        assert_eq!(asked, [format!("GET {path} HTTP/1.1")]);
+    }
+    let behind = in_front_of(&format!("{}/select/0/prometheus/", upstream.url()), json!({})).await;
+    for (path, asked_for) in [
+        ("/api/v1/labels", "/select/0/prometheus/api/v1/labels"),
+        ("/prometheus/api/v1/labels", "/select/0/prometheus/api/v1/labels"),
+        ("/vmui/?a=%22", "/select/0/prometheus/vmui/?a=%22"),
+    ] {
+        ask(&behind.url(path)).await;
+        assert_eq!(upstream.take_asked()[0].line, format!("GET {asked_for} HTTP/1.1"), "{path}");
+    }
+}
+
+/// An index with files beside it, as a vmui is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_comes_with_its_files() {
+    const INDEX: &str = r#"<script src="./static/js/main.1f.js"></script><link href="./static/css/main.css">"#;
+    let upstream = Upstream::start().await;
+    upstream.script(|asked| {
+        let path = asked.line.split(' ').nth(1).unwrap_or_default();
+        let body = if path == "/vmui/" { INDEX.to_owned() } else { format!("the file {path}") };
+        vec![Step::Send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into())]
+    });
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    let index = ask(&bridge.url("/vmui/")).await;
+    let index = std::str::from_utf8(&index.body).expect("text");
+    assert_eq!(index, INDEX);
+    let files: Vec<&str> = index.split('"').filter_map(|part| part.strip_prefix("./")).collect();
+    for file in files.iter().copied().chain(["config.json", "favicon.ico", "custom-dashboards", "timezone"]) {
+        let answer = ask(&bridge.url(&format!("/vmui/{file}"))).await;
+        assert_eq!(answer.body, format!("the file /vmui/{file}"));
+    }
+}
+
+fn error_of(answer: &Whole, code: u16, kind: &str, says: &str) {
+    let (status, error_type, error) = answer.error();
+    assert_eq!((status, error_type.as_str()), (code, kind), "{error}");
+    assert!(error.contains(says), "{error}");
+    assert_eq!(answer.headers["content-type"], "application/json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_gives_no_answer_is_told_of() {
+    const PATH: &str = "/api/v1/query?query=1";
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({ "upstream_timeout": "500ms" })).await;
+    upstream.script(|_| vec![Step::Hang]);
+    error_of(&ask(&bridge.url(PATH)).await, 504, "timeout", "did not begin to answer within 500ms");
+    eventually("it is no longer asked", PATIENCE, async || upstream.gone() == 1).await;
+    for answer in [
+        "",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx",
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+        "no HTTP at all\r\n\r\n",
+    ] {
+        upstream.script(move |_| vec![Step::Send(answer.into()), Step::Close]);
+        error_of(&ask(&bridge.url(PATH)).await, 502, "unavailable", "http.upstream");
+    }
+    let nobody = in_front_of(&format!("http://127.0.0.1:{}", free_port()), json!({})).await;
+    error_of(&ask(&nobody.url(PATH)).await, 502, "unavailable", "refused");
+
+    let metrics = bridge.metrics().await;
+    let count = |code| metrics.value("exemplar_bridge_upstream_requests_total", &[("code", code)]);
+    assert_eq!((count("timeout"), count("error"), count("2xx")), (Some(1.0), Some(4.0), Some(0.0)));
+    let off = in_front_of(&upstream.url(), json!({ "upstream": null })).await;
+    error_of(&ask(&off.url(PATH)).await, 404, "not_found", "no http.upstream is set");
+}
+
+/// With a length and without: what is not there is missed, or the answer would pass for a complete one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_broken_for_the_client_too() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({ "upstream_timeout": "500ms" })).await;
+    for head in ["content-length: 99\r\n\r\nbegun", "transfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n"] {
+        for end in [|| Step::Close, || Step::Hang] {
+            upstream.script(move |_| vec![Step::Send(format!("HTTP/1.1 200 OK\r\n{head}").into()), end()]);
+            let answer = request(&Method::GET, &bridge.url("/api/v1/export"), &[], "").await;
+            let error = answer.expect_err("the answer is not complete");
+            assert!(error.contains("breaks off"), "{error}");
+        }
+    }
+    upstream.script(|_| vec![Step::Send(b"HTTP/1.1 200 OK\r\n\r\nup to the end".to_vec()), Step::Close]);
+    assert_eq!(ask(&bridge.url("/api/v1/export")).await.body, "up to the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statuses_and_headers_are_the_upstreams() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    let url = bridge.url("/api/v1/labels");
+    let answer = async |method: Method, said: &'static str| {
+        upstream.say(said);
+        lasting(request(&method, &url, &[("if-none-match", "\"a\"")], "").await.expect("it answers"))
+    };
+    let headers = |pairs: &[(&'static str, &str)]| -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).try_into().expect("a name"), value.parse().expect("a value")))
+            .collect()
+    };
+
+    let unchanged = answer(Method::GET, "HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\n\r\n").await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.headers), (304, headers(&[("etag", "\"a\"")])));
+    assert_eq!(upstream.take_asked()[0].header("if-none-match"), ["\"a\""]);
+    let nothing = answer(Method::GET, "HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!((nothing.status.as_u16(), nothing.headers, nothing.body), (204, HeaderMap::new(), Bytes::new()));
+    let head = answer(Method::HEAD, "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n").await;
+    assert_eq!((head.headers, head.body), (headers(&[("content-length", "7")]), Bytes::new()));
+    let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 418 Teapot\r\n\
+                 content-length: 2\r\n\r\nhi";
+    let late = answer(Method::GET, early).await;
+    assert_eq!((late.status.as_u16(), late.body), (418, Bytes::from("hi")));
+
+    // What is for one hop stays there; what is for the client goes on.
+    let said = "HTTP/1.1 200 OK\r\nconnection: keep-alive, x-hop\r\nkeep-alive: timeout=5\r\nx-hop: a\r\ntrailer: x-end\r\n\
+                proxy-authenticate: Basic\r\nset-cookie: a=b; Path=/\r\nset-cookie: c=d\r\nx-server-hostname: vm\r\n\
+                content-encoding: zstd\r\ntransfer-encoding: chunked\r\n\r\n4\r\n\u{1}\u{2}\u{3}\u{4}\r\n0\r\nx-end: 1\r\n\r\n";
+    let answer = answer(Method::GET, said).await;
+    let expected = headers(&[
+        ("proxy-authenticate", "Basic"),
+        ("set-cookie", "a=b; Path=/"),
+        ("set-cookie", "c=d"),
+        ("x-server-hostname", "vm"),
+        ("content-encoding", "zstd"),
+        ("transfer-encoding", "chunked"),
+    ]);
+    assert_eq!((answer.headers, answer.body), (expected, Bytes::from_static(&[1, 2, 3, 4])), "nothing is unpacked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_are_passed_on_and_do_not_lead_past_the_bridge() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    let own = format!("{}/vmui/?g0.expr=up", upstream.url());
+    for (location, expected) in [
+        ("vmui/?", "vmui/?"),
+        ("/vmui/", "/vmui/"),
+        (own.as_str(), "/vmui/?g0.expr=up"),
+        ("https://login.example.org/?back=1", "https://login.example.org/?back=1"),
+    ] {
+        let said = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+        upstream.script(move |_| vec![Step::Send(said.clone().into())]);
+        let answer = ask(&bridge.url("/vmui")).await;
+        assert_eq!((answer.status.as_u16(), &answer.headers["location"]), (302, &expected.parse().expect("a value")));
+        assert_eq!(upstream.take_asked().len(), 1, "no redirect is followed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upstream_is_told_who_asks() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    let headers = [
+        ("authorization", "Basic YTpi"),
+        ("cookie", "a=b"),
+        ("user-agent", "Grafana/11"),
+        ("x-forwarded-for", "10.0.0.7"),
+        ("x-scope-orgid", "7"),
+        ("connection", "x-mine"),
+        ("x-mine", "for one hop"),
+        ("te", "trailers"),
+        ("host", "metrics.example.org"),
+    ];
+    let answer = request(&Method::POST, &bridge.url("/api/v1/query"), &headers, "query=1").await.expect("it answers");
+    assert_eq!(answer.status.as_u16(), 204);
+    let mut asked = upstream.take_asked();
+    asked[0].headers.sort();
+    let own = upstream.url().replace("http://", "");
+    let expected = [
+        ("authorization", "Basic YTpi"),
+        ("content-length", "7"),
+        ("cookie", "a=b"),
+        ("host", own.as_str()),
+        ("user-agent", "Grafana/11"),
+        ("x-forwarded-for", "10.0.0.7, 127.0.0.1"),
+        ("x-scope-orgid", "7"),
+    ];
+    assert_eq!(asked[0].headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!((asked[0].line.as_str(), &asked[0].body[..]), ("POST /api/v1/query HTTP/1.1", &b"query=1"[..]));
+
+    // A client that asks first whether it may send.
+    let mut stream = connect(&bridge).await;
+    let head = "POST /api/v1/query HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 7\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    let mut may = [0; 25];
+    stream.read_exact(&mut may).await.expect("it may");
+    assert_eq!(&may, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"query=2").await.expect("it reads");
+    let mut begun = [0; 12];
+    stream.read_exact(&mut begun).await.expect("an answer");
+    assert_eq!(&begun, b"HTTP/1.1 204");
+    assert_eq!(upstream.take_asked()[0].body, b"query=2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_with_tls_is_trusted_if_it_is_the_right_one() {
+    let upstream = Upstream::start().await;
+    let (ours, other) = (Authority::new(), Authority::new());
+    let (origin, _accepting) = ours.in_front_of(upstream.port()).await;
+    let ask_by = async |file: Option<&Authority>| {
+        let file = file.map(Authority::path);
+        let bridge = in_front_of(&origin, json!({ "upstream_ca_file": file })).await;
+        ask(&bridge.url("/api/v1/labels")).await
+    };
+    assert_eq!(ask_by(Some(&ours)).await.status.as_u16(), 204);
+    assert_eq!(upstream.take_asked().len(), 1);
+    error_of(&ask_by(Some(&other)).await, 502, "unavailable", "certificate");
+    error_of(&ask_by(None).await, 502, "unavailable", "certificate");
+    assert_eq!(upstream.take_asked(), []);
+}
+
+/// A connection that is kept may be closed by the other side at the moment when it is used again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_only_read_is_asked_once_more_when_a_kept_connection_has_ended() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    upstream.script(|asked| match asked.before {
+        0 => vec![Step::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi".to_vec())],
+        _ => vec![Step::Close],
+    });
+    let url = bridge.url("/api/v1/query");
+    for _ in 0..5 {
+        assert_eq!(ask(&url).await.body, "hi");
+        upstream.take_asked();
+        // A form cannot be sent twice without being kept.
+        let form = request(&Method::POST, &url, &[], "query=1").await.expect("it answers");
+        let asked = upstream.take_asked();
+        match form.status.as_u16() {
+            502 => assert_eq!(asked.len(), 1, "it was not asked again: {asked:?}"),
+            status => assert_eq!((status, asked[0].before), (200, 0), "it got a connection of its own"),
+        }
+    }
+    // Nor is anything asked for ever.
+    upstream.script(|_| vec![Step::Close]);
+    error_of(&ask(&url).await, 502, "unavailable", "http.upstream");
+    assert!(upstream.take_asked().len() <= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_the_upstream_are_kept() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    upstream.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+    eventually("one is used again", PATIENCE, async || {
+        ask(&bridge.url("/api/v1/query")).await;
+        upstream.take_asked().iter().any(|asked| asked.before > 3)
+    })
+    .await;
+}
+
+/// The clients of slow queries wait as long as the upstream may take, and not as long as one of ours may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_upstream_is_waited_for() {
+    let (upstream, first, second) = (Upstream::start().await, Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let bridge = in_front_of(&upstream.url(), json!({ "query_timeout": "1s" })).await;
+    let told = [Arc::clone(&first), Arc::clone(&second)];
+    upstream.script(move |_| {
+        let [first, second] = told.clone();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab".to_vec();
+        vec![Step::Wait(first), Step::Send(head), Step::Wait(second), Step::Send(b"cd".to_vec())]
+    });
+    let asking = tokio::spawn({
+        let url = bridge.url("/api/v1/query_range");
+        async move { ask(&url).await }
+    });
+    for told in [first, second] {
+        // A client that does not send what it has begun to has that long, each of them one after the other.
+        for _ in 0..2 {
+            let late = say(&bridge, b"POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nquery").await;
+            assert!(late.starts_with("HTTP/1.1 408 ") && late.contains("within 1s (http.query_timeout)"), "{late}");
+        }
+        assert!(!asking.is_finished());
+        told.notify_one();
+    }
+    assert_eq!(asking.await.expect("it is answered").body, "abcd");
+    assert_eq!(upstream.take_asked().len(), 1, "what was not complete was asked of nobody");
+    eventually("what was begun is given up", PATIENCE, async || upstream.gone() == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_requests_are_handed_on_than_allowed() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({ "max_upstream_requests": 1 })).await;
+    upstream.script(|asked| match asked.line.contains("hang") {
+        true => vec![Step::Send(b"HTTP/1.1 200 OK\r\n\r\nbegun".to_vec()), Step::Hang],
+        false => vec![Step::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi".to_vec())],
+    });
+    let mut first = connect(&bridge).await;
+    first.write_all(b"GET /api/v1/export?hang HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it reads");
+    let mut begun = [0; 12];
+    first.read_exact(&mut begun).await.expect("an answer");
+    let refused = ask(&bridge.url("/api/v1/query")).await;
+    error_of(&refused, 503, "unavailable", "http.max_upstream_requests");
+    assert_eq!(refused.headers["retry-after"], "1");
+    let in_flight = bridge.metrics().await.value("exemplar_bridge_upstream_in_flight", &[]);
+    assert_eq!(in_flight, Some(1.0), "as long as the answer is on its way");
+
+    drop(first);
+    eventually("its place is free", PATIENCE, async || {
+        let answer = ask(&bridge.url("/api/v1/query")).await;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.status) }
+    })
+    .await;
+    assert_eq!(upstream.gone(), 1);
+    let metrics = bridge.metrics().await;
+    assert!(metrics.value("exemplar_bridge_upstream_requests_total", &[("code", "refused")]) >= Some(1.0));
+    let (begun, count) = (2.0, "exemplar_bridge_upstream_request_duration_seconds_count");
+    assert_eq!(metrics.value(count, &[]), Some(begun));
+}
+
+/// Before it is answered, and in the middle of an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_is_not_asked_for_any_longer() {
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    upstream.script(|asked| match asked.line.contains("silent") {
+        true => vec![Step::Hang],
+        false => vec![Step::Send(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()), Step::Repeat(vec![b'x'; 1 << 20], 1 << 20)],
+    });
+    for (number, (query, piece)) in [("silent", 0), ("endless", 100_000)].into_iter().enumerate() {
+        let mut client = connect(&bridge).await;
+        let head = format!("GET /api/v1/export?{query} HTTP/1.1\r\nhost: x\r\n\r\n");
+        client.write_all(head.as_bytes()).await.expect("it reads");
+        eventually("it is asked", PATIENCE, async || !upstream.take_asked().is_empty()).await;
+        client.read_exact(&mut vec![0; piece]).await.expect("it has begun");
+        assert_eq!(upstream.gone(), number);
+        drop(client);
+        eventually("the upstream sees it", PATIENCE, async || upstream.gone() == number + 1).await;
+    }
+    let canceled = bridge.metrics().await.value("exemplar_bridge_upstream_requests_total", &[("code", "canceled")]);
+    assert_eq!(canceled, Some(1.0));
+}
+
+/// Neither questions nor answers are collected, however slowly they are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_does_not_grow_with_what_goes_through() {
+    const READERS: usize = 16;
+    const SIZE: usize = 256 << 20;
+    // What the sockets' buffers do not hold is in the bridge, and no more.
+    const EACH: u64 = 1 << 20;
+    let upstream = Upstream::start().await;
+    let bridge = in_front_of(&upstream.url(), json!({})).await;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
+    upstream.script(move |_| vec![Step::Send(head.clone().into()), Step::Repeat(vec![b'x'; 1 << 20], SIZE >> 20)]);
+    let before = bridge.rss_bytes();
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut reader = connect(&bridge).await;
+        reader.write_all(b"GET /api/v1/export HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it reads");
+        let mut begun = [0; 12];
+        reader.read_exact(&mut begun).await.expect("an answer");
+        readers.push(reader);
+    }
+    let mut first = readers.remove(0);
+    let (mut piece, mut all, mut most) = (vec![0; 1 << 20], 12, before);
+    while all < SIZE {
+        all += first.read(&mut piece).await.expect("it goes on");
+        most = most.max(bridge.rss_bytes());
+    }
+    drop(readers);
+    let more = most - before;
+    assert!(more < READERS as u64 * EACH, "{more} bytes for {READERS} answers of {SIZE} bytes");
+
+    // The same of a question.
+    upstream.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+    let mut writer = connect(&bridge).await;
+    let head = format!("POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 64 << 20);
+    writer.write_all(head.as_bytes()).await.expect("it reads");
+    let before = bridge.rss_bytes();
+    let mut most = before;
+    for _ in 0..64 {
+        writer.write_all(&piece).await.expect("it reads");
+        most = most.max(bridge.rss_bytes());
+    }
+    let mut begun = [0; 12];
+    writer.read_exact(&mut begun).await.expect("an answer");
+    assert_eq!(&begun, b"HTTP/1.1 200");
+    assert_eq!(upstream.take_asked().last().map(|asked| asked.body.len()), Some(64 << 20));
+    assert!(most - before < 8 * EACH, "{} bytes for a question", most - before);
+}
