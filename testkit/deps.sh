@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine does not have: Debian's packages, parts of the Rust toolchain,
-# Kafka's jars, and Go modules. If nothing is missing, nothing is asked of the network.
+# Kafka's jars, axe-core, and Go modules. If nothing is missing, nothing is asked of the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,7 @@ programs=(
     prometheus:prometheus
     prometheus-node-exporter:prometheus-node-exporter
     victoria-metrics:victoria-metrics
+    chromium:chromium
 )
 missing=()
 for program in "${programs[@]}"; do
@@ -79,6 +80,16 @@ if ! cmp -s testkit/kafka/pom.xml "$libs/pom.xml"; then
     cp testkit/kafka/pom.xml "$libs.new/pom.xml"
     rm -rf "$libs"
     mv "$libs.new" "$libs"
+fi
+
+# axe-core, which looks for what keeps people from using a page: a script, in a jar of its makers'. MPL-2.0, run by tests only.
+axe=target/axe-core-4.11.0
+if [ ! -e "$axe/axe.min.js" ]; then
+    say "fetching axe-core"
+    mvn --batch-mode --quiet -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack \
+        -Dartifact=com.deque.html.axe-core:selenium:4.11.0 -Dmdep.unpack.includes=axe.min.js "-DoutputDirectory=$PWD/$axe.new"
+    rm -rf "$axe"
+    mv "$axe.new" "$axe"
 fi
 
 # What the client in Go is built from; nothing is asked for that the module cache has.

@@ -4,6 +4,8 @@ mod answer;
 mod connection;
 mod exemplars;
 pub(crate) mod json;
+mod labels;
+mod page;
 pub mod question;
 mod rendering;
 mod routes;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::exemplars::Queries;
+use super::page::Page;
 use super::routes::routes;
 use crate::config::Http;
 use crate::exemplars::Exemplars;
@@ -40,6 +41,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     status: Status,
     queries: Queries,
+    page: Page,
     /// How long a client may take nothing of its answer.
     patience: Duration,
 }
@@ -60,7 +62,8 @@ impl Server {
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "serving");
         let (queries, patience) = (Queries::new(exemplars, config), config.query_timeout.get());
-        Ok(Self { listener, metrics, status, queries, patience })
+        let page = Page::new(config);
+        Ok(Self { listener, metrics, status, queries, page, patience })
     }
 
     /// Where it listens.
@@ -70,7 +73,7 @@ impl Server {
 
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries)));
+        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries, self.page)));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
         let connections = GracefulShutdown::new();

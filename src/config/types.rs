@@ -220,6 +220,9 @@ pub struct Http {
     /// How long a query may be worked on, and wait for others before. Also how long a client may take nothing of its
     /// answer, or be sending a question. Too short refuses large answers, long lets a greedy one stay. Default: `"30s"`.
     pub query_timeout: Duration,
+    /// Where the page's links to traces lead, as in `https://tempo/trace/${trace_id}`: `${…}` is the value of that label of
+    /// the exemplar or of its series. Without it there are no links. Default: `null`.
+    pub trace_url: Option<String>,
 }
 
 /// What bounds memory.
@@ -367,7 +370,12 @@ impl Default for Wal {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8000".to_owned(), max_concurrent_queries: 4, query_timeout: Duration::from_secs(30) }
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            max_concurrent_queries: 4,
+            query_timeout: Duration::from_secs(30),
+            trace_url: None,
+        }
     }
 }
 
