@@ -148,7 +148,10 @@ impl Queries {
     }
 
     /// Works where it delays nothing, as soon as not too many others do. Parsing an expression may take its time too.
-    pub(super) async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let permit = tokio::time::timeout(self.timeout.get(), Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| Refusal::Busy { max: self.max })?.expect("it is never closed");
         let done = tokio::task::spawn_blocking(move || {

@@ -73,10 +73,7 @@ impl Queries {
         }
     }
 
-    async fn listed(
-        self,
-        parse: impl FnOnce() -> Result<Wanted, Wrong> + Send + 'static,
-    ) -> Result<Listed, Refusal> {
+    async fn listed(self, parse: impl FnOnce() -> Result<Wanted, Wrong> + Send + 'static) -> Result<Listed, Refusal> {
         let store = self.store()?;
         let timeout = self.timeout();
         let listed = self.work(move || {

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use serde_json::json;
-use warp::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use warp::http::StatusCode;
+use warp::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -105,7 +105,9 @@ impl Page {
     }
 
     /// Answers a GET of `/exemplars`, and of what is below but for labels.
-    pub(super) fn routes(self) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    pub(super) fn routes(
+        self,
+    ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
         let get = || warp::get().or(warp::head()).unify();
         let refuse = || warp::any().map(|| answer::not_allowed("GET, HEAD"));
         let index = get().and(warp::path::full()).and(warp::header::headers_cloned());
@@ -120,13 +122,7 @@ impl Page {
         let asset = warp::path!("exemplars" / String).and_then(async |name: String| {
             ASSETS.iter().find(|asset| asset.name == name).ok_or_else(warp::reject::not_found)
         });
-        let asset = asset.and(
-            get()
-                .and(warp::header::headers_cloned())
-                .map(Some)
-                .or(warp::any().map(|| None))
-                .unify(),
-        );
+        let asset = asset.and(get().and(warp::header::headers_cloned()).map(Some).or(warp::any().map(|| None)).unify());
         let asset = asset.map(|asset: &'static Asset, headers: Option<HeaderMap>| match headers {
             Some(headers) => asset.answer(&headers),
             None => answer::not_allowed("GET, HEAD"),
@@ -146,7 +142,8 @@ mod tests {
     #[test]
     fn every_file_of_the_page_is_served() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/page");
-        let files = std::fs::read_dir(folder).expect("it is there").map(|file| file.expect("it can be read").file_name());
+        let files =
+            std::fs::read_dir(folder).expect("it is there").map(|file| file.expect("it can be read").file_name());
         let files: BTreeSet<String> = files.map(|name| name.to_string_lossy().into_owned()).collect();
         let served = ASSETS.iter().chain([&INDEX]).map(|asset| asset.name.to_owned()).collect();
         assert_eq!(files, served);

@@ -14,8 +14,7 @@ use super::page::Page;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::status::Status;
 
-const PATHS: &str =
-    "the page at / and /exemplars, POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready and /metrics";
+const PATHS: &str = "the page at / and /exemplars, POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready and /metrics";
 
 /// All routes.
 pub fn routes(
@@ -48,7 +47,8 @@ pub fn routes(
     let root = warp::path::end().and(by_json.or(index).unify().or(refuse("GET, HEAD, POST")).unify());
     let page = names.or(values).unify().or(page.routes()).unify();
 
-    let all = query_exemplars.or(root).unify().or(healthy).unify().or(ready).unify().or(metrics).unify().or(page).unify();
+    let all =
+        query_exemplars.or(root).unify().or(healthy).unify().or(ready).unify().or(metrics).unify().or(page).unify();
     all.recover(not_found).unify()
 }
 

@@ -73,7 +73,8 @@ impl Server {
 
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let service = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries, self.page)));
+        let service =
+            TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries, self.page)));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
         let connections = GracefulShutdown::new();

@@ -91,6 +91,7 @@ impl Browser {
         let mut command = Command::new("sh");
         command.args(["-c", r#"exec chromium "$@" 3<requests 4>answers"#, "chromium"]).args(ARGUMENTS);
         command.arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
+        command.env("HOME", process.path());
         process.spawn(&mut command);
 
         let connection = Arc::new(Connection {
@@ -248,17 +249,26 @@ impl Tab {
 
     /// Presses the mouse at one place of the window and lets go of it at another: a click, if they are the same.
     pub async fn drag(&self, from: (f64, f64), to: (f64, f64)) {
-        for (kind, (x, y), buttons) in [
-            ("mouseMoved", from, 0),
-            ("mousePressed", from, 1),
-            ("mouseMoved", to, 1),
-            ("mouseReleased", to, 0),
-        ] {
+        for (kind, (x, y), buttons) in
+            [("mouseMoved", from, 0), ("mousePressed", from, 1), ("mouseMoved", to, 1), ("mouseReleased", to, 0)]
+        {
             let button = if kind == "mouseMoved" { "none" } else { "left" };
-            let event =
-                json!({ "type": kind, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1 });
+            let event = json!({ "type": kind, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1 });
             self.call("Input.dispatchMouseEvent", event).await;
         }
+    }
+
+    /// What axe-core finds that keeps people from using the page as it is now.
+    pub async fn violations(&self) -> Vec<Value> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/axe-core-4.11.0/axe.min.js");
+        let axe =
+            std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}; `make deps` fetches it"));
+        self.eval(&format!("if (!window.axe) {{ {axe} }}")).await;
+        let found = self.eval(
+            "axe.run().then(({ violations }) => violations.map(({ id, nodes }) =>
+                ({ id, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) })))",
+        );
+        found.await.as_array().cloned().expect("a list")
     }
 
     /// What the page has written to the console, or thrown, or what of it the browser has refused.

@@ -31,7 +31,7 @@ async fn not_ready(bridge: &Bridge, component: &str, says: &str) {
 }
 
 /// Sends a request by hand and reads all of the answer.
-async fn raw(address: &str, request: &str) -> String {
+pub(crate) async fn raw(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.write_all(request.as_bytes()).await.expect("it reads");
     let mut answer = String::new();

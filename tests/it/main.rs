@@ -26,6 +26,7 @@ mod numbered_exemplars;
 mod offset_resets;
 mod one_sample;
 mod outage;
+mod page;
 mod patterns;
 mod power_cut;
 mod prometheus;

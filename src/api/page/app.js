@@ -7,9 +7,9 @@ import { byId, complain, make, show } from "./dom.js";
 import { explain } from "./empty.js";
 import { copy, curl } from "./export.js";
 import { bestChoice, choices, groups } from "./groups.js";
-import { SHAPES, mark } from "./paint.js";
+import { mark, shapeOf } from "./paint.js";
 import { Plot } from "./plot.js";
-import { columns, extent } from "./points.js";
+import { columns } from "./points.js";
 import { bounds, read, readZoom, write, writeZoom } from "./state.js";
 import { Status, health } from "./status.js";
 import { Table } from "./table.js";
@@ -96,7 +96,9 @@ async function run() {
     const parameters = bridge.parameters(state, asked.bounds);
     const points = columns(await bridge.exemplars(parameters, mine.signal));
     if (asking !== mine) return;
-    answer = { ...asked, points };
+    const all = choices(points);
+    const units = new Set(points.series.map(({ __name__: metric }) => unitOf(metric)));
+    answer = { ...asked, points, choices: all, best: bestChoice(points, all), unit: units.size === 1 ? [...units][0] : "" };
     picked = null;
     present();
     await tell(mine.signal);
@@ -143,22 +145,21 @@ function present() {
   show(byId("results"), points.length > 0);
   show(byId("detail"), picked !== null);
   if (points.length === 0) return;
-  const all = choices(points);
-  const best = bestChoice(points, all);
-  const colour = all.includes(state.colour) ? state.colour : best;
-  byId("colour").replaceChildren(...all.map((choice) => make("option", { value: choice, selected: choice === colour }, choice === "(series)" ? "series" : choice)));
-  const grouped = groups(points, colour);
-  const units = new Set(points.series.map(({ __name__: metric }) => unitOf(metric)));
-  answer.unit = units.size === 1 ? [...units][0] : "";
+  const colour = answer.choices.includes(state.colour) ? state.colour : answer.best;
+  if (answer.colour !== colour) {
+    answer.colour = colour;
+    answer.groups = groups(points, colour);
+    byId("colour").replaceChildren(...answer.choices.map((choice) => make("option", { value: choice, selected: choice === colour }, choice === "(series)" ? "series" : choice)));
+  }
   const zoom = readZoom(state.zoom);
-  plot.show({ points, groups: grouped, unit: answer.unit, scale: state.scale, zoom });
+  plot.show({ points, groups: answer.groups, unit: answer.unit, scale: state.scale, zoom });
   plot.pick(picked);
   table.show({ points, wanted: (index) => plot.sees(index), unit: answer.unit, traceUrl, picked });
   byId("table-title").textContent = zoom ? "Greatest value first, of what is seen" : "Greatest value first";
   byId("reset").disabled = !zoom;
   byId("narrow").disabled = !zoom;
   byId("points").setAttribute("aria-label", `Scatter plot of ${description(points)}`);
-  legend(grouped);
+  legend(answer.groups);
 }
 
 function legend(grouped) {
@@ -167,14 +168,14 @@ function legend(grouped) {
     canvas.width = canvas.height = 28;
     canvas.className = "key";
     // After the plot, which looks the colours up.
-    requestAnimationFrame(() => mark(canvas.getContext("2d"), SHAPES[group.rest ? SHAPES.length - 1 : index], 14, 14, 9, plot.colours.marks[index]));
+    requestAnimationFrame(() => mark(canvas.getContext("2d"), shapeOf(group, index), 14, 14, 9, plot.colours.marks[index]));
     return make("li", {}, canvas, make("span", { dir: "auto" }, group.text), make("span", { className: "count" }, ` ${count(group.points)}`));
   });
   byId("legend").replaceChildren(...items);
 }
 
 function description(points) {
-  const { first, last, least, greatest, drawable } = extent(points);
+  const { first, last, least, greatest, drawable } = points.extent;
   const span = `${plural(points.length, "exemplar")} of ${points.series.length} series, from ${time(first)} to ${time(last)}`;
   return drawable > 0 ? `${span}, values from ${value(least, answer.unit)} to ${value(greatest, answer.unit)}` : span;
 }
@@ -182,7 +183,7 @@ function description(points) {
 /** Says what was found, and what was not. */
 async function tell(signal) {
   const { points } = answer;
-  const { drawable } = extent(points);
+  const { drawable } = points.extent;
   const [limited, empty] = [byId("limited"), byId("empty")];
   show(limited, points.length >= Number(state.limit));
   show(empty, points.length === 0);
@@ -226,7 +227,7 @@ function pick(index, focus) {
 
 /** The question with a fixed end, so that it finds the same later. */
 function fixed() {
-  const { last } = extent(answer.points);
+  const { last } = answer.points.extent;
   const { start, end } = answer.bounds;
   return { start, end: end ?? (answer.state.range === "all" ? undefined : Math.max(answer.at, last)) };
 }

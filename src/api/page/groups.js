@@ -71,7 +71,8 @@ function explained(sums, series, label) {
  * Groups for a choice: `of`, the group of each series, and `all`, the groups. The last one is the rest, if there is one.
  */
 export function groups(points, choice) {
-  const name = choice === SERIES ? (labels) => selector(labels, BOUNDS) : (labels) => labels[choice];
+  const untold = [...BOUNDS, ...Object.keys(points.common)];
+  const name = choice === SERIES ? (labels) => selector(labels, untold) : (labels) => labels[choice];
   const byName = new Map();
   const members = points.series.map((labels) => {
     const text = name(labels);

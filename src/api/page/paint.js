@@ -2,7 +2,10 @@
 // of mark is made once, and its pixels are put where the points are.
 
 /** Marks have shapes besides colours, for whoever does not tell those apart. */
-export const SHAPES = ["circle", "square", "triangle", "diamond", "down", "cross", "plus", "bar", "dot"];
+const SHAPES = ["circle", "square", "triangle", "diamond", "down", "cross", "plus", "bar"];
+
+/** The shape of a group's marks. */
+export const shapeOf = (group, index) => (group.rest ? "dot" : SHAPES[index]);
 
 function draw(context, shape, r) {
   context.beginPath();
@@ -46,22 +49,30 @@ export function mark(context, shape, x, y, radius, colour) {
   context.restore();
 }
 
-/** The pixels of a mark that are not empty: how far each is from the middle, its colour, and how much it covers. */
-export function stamp(shape, radius, colour, alpha) {
+/**
+ * The pixels of a mark, as steps from its middle in a picture of this width: those that it covers, and those that it covers
+ * in part, with how much (of 256). A plain one covers or it does not, which is fast.
+ */
+export function stamp(shape, radius, colour, width, plain) {
   const half = Math.ceil(radius * 1.3) + 1;
   const size = 2 * half + 1;
-  const canvas = new OffscreenCanvas(size, size);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = new OffscreenCanvas(size, size).getContext("2d", { willReadFrequently: true });
   mark(context, shape, half + 0.5, half + 0.5, radius, colour);
   const { data } = context.getImageData(0, 0, size, size);
-  const pixels = [];
+  const [whole, edge, cover] = [[], [], []];
   for (let at = 0; at < size * size; at += 1) {
-    const cover = Math.round((data[4 * at + 3] * alpha * 256) / 255);
-    if (cover > 8) pixels.push([(at % size) - half, Math.floor(at / size) - half, cover]);
+    const covered = data[4 * at + 3];
+    const step = (Math.floor(at / size) - half) * width + (at % size) - half;
+    if (covered > (plain ? 127 : 250)) {
+      whole.push(step);
+    } else if (covered > 8 && !plain) {
+      edge.push(step);
+      cover.push(covered);
+    }
   }
-  const column = (index, Kind) => Kind.from(pixels, (pixel) => pixel[index]);
   const [red, green, blue] = rgb(colour);
-  return { half, red, green, blue, dx: column(0, Int16Array), dy: column(1, Int16Array), cover: column(2, Uint16Array) };
+  const pixel = (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+  return { half, pixel, red, green, blue, whole: Int32Array.from(whole), edge: Int32Array.from(edge), cover: Uint8Array.from(cover) };
 }
 
 function rgb(colour) {
@@ -71,16 +82,13 @@ function rgb(colour) {
   return context.getImageData(0, 0, 1, 1).data;
 }
 
-/** Puts a stamp's pixels over those of a picture (32 bits each, little-endian, no transparency). */
-export function put(picture, width, height, stamp, x, y) {
-  const { half, red, green, blue, dx, dy, cover } = stamp;
-  const inside = x >= half && y >= half && x < width - half && y < height - half;
-  for (let at = 0; at < cover.length; at += 1) {
-    const [px, py] = [x + dx[at], y + dy[at]];
-    if (!inside && (px < 0 || py < 0 || px >= width || py >= height)) continue;
-    const place = py * width + px;
-    const under = picture[place];
-    const over = cover[at];
+/** Puts a stamp's pixels over those of a picture (32 bits each, little-endian), in which it must have room. */
+export function put(picture, stamp, middle) {
+  const { whole, edge, cover, pixel, red, green, blue } = stamp;
+  for (let at = 0; at < whole.length; at += 1) picture[middle + whole[at]] = pixel;
+  for (let at = 0; at < edge.length; at += 1) {
+    const place = middle + edge[at];
+    const [under, over] = [picture[place], cover[at]];
     const left = 256 - over;
     const r = ((under & 255) * left + red * over) >> 8;
     const g = (((under >> 8) & 255) * left + green * over) >> 8;

@@ -1,7 +1,6 @@
 // The scatter: points over time on one canvas, and on a second one above what follows the pointer.
 
-import { SHAPES, mark, put, stamp } from "./paint.js";
-import { extent } from "./points.js";
+import { mark, put, shapeOf, stamp } from "./paint.js";
 import { LINEAR, linearTicks, logScale, logTicks, timeTicks } from "./scale.js";
 import { isUtc, time, value } from "./text.js";
 
@@ -10,6 +9,8 @@ const MARGIN = { left: 62, right: 14, top: 10, bottom: 26 };
 /** How near the pointer must come to a point, and how far it must go to drag; CSS pixels. */
 const NEAR = 14;
 const DRAG = 6;
+/** So many points are drawn with small and plain marks. */
+const MANY = 20_000;
 /** A drag that is flatter than this zooms into time alone, one that is narrower into values alone. */
 const FLAT = 14;
 
@@ -34,12 +35,28 @@ export class Plot {
 
   /** Shows points. `zoom` is what of them: times and values, or `null` for all. */
   show({ points, groups, unit, scale, zoom }) {
-    Object.assign(this, { points, groups, unit, zoom });
-    this.extent = extent(points);
-    this.isLog = scale === "log";
+    const same = this.points === points && this.groups === groups && this.isLog === (scale === "log");
+    Object.assign(this, { points, groups, unit, zoom, isLog: scale === "log", extent: points.extent, hovered: null });
     this.scale = this.isLog ? logScale(this.extent.smallest) : LINEAR;
-    this.hovered = null;
+    if (!same) this.prepare();
     this.redraw();
+  }
+
+  /** Works out what is the same for every view: how high each point is, and in what order they are drawn. */
+  prepare() {
+    const { points, groups } = this;
+    this.heights = Float64Array.from(points.values, (size) => this.scale.to(size));
+    this.places = new Float32Array(2 * points.length).fill(NaN);
+    // The last group is below, the first above all.
+    const next = new Uint32Array(groups.all.length + 1);
+    for (let at = 0; at < points.length; at += 1) next[groups.all.length - 1 - groups.of[points.of[at]] + 1] += 1;
+    for (let group = 1; group < next.length; group += 1) next[group] += next[group - 1];
+    this.order = new Uint32Array(points.length);
+    for (let at = 0; at < points.length; at += 1) {
+      const group = groups.all.length - 1 - groups.of[points.of[at]];
+      this.order[next[group]] = at;
+      next[group] += 1;
+    }
   }
 
   pick(index) {
@@ -100,12 +117,13 @@ export class Plot {
     Object.assign(this, { area, ratio, colours: this.theme() });
     const { left, right, bottom, top } = this.view();
     const [low, high] = [this.scale.to(bottom), this.scale.to(top)];
+    if (area.width <= 0) return;
     this.x = (at) => area.x + ((at - left) / (right - left)) * area.width;
     this.y = (place) => area.y + (1 - (place - low) / (high - low)) * area.height;
     this.atX = (x) => left + ((x - area.x) / area.width) * (right - left);
     this.atY = (y) => this.scale.from(low + (1 - (y - area.y) / area.height) * (high - low));
     this.drawAxes(width, height, { left, right, low, high, bottom, top });
-    const drawn = this.drawPoints();
+    const drawn = this.drawPoints({ left, right, low, high });
     this.host.dataset.drawn = String(drawn);
     this.redrawMarks();
   }
@@ -155,37 +173,33 @@ export class Plot {
     context.stroke();
   }
 
-  /** Draws what is in view and notes where it is, in CSS pixels. */
-  drawPoints() {
-    const { points, groups, area, ratio, context } = this;
-    const { length, times, values, of } = points;
-    if (this.places?.length !== 2 * length) this.places = new Float32Array(2 * length);
-    const { places, scale } = this;
-    const [x, y, w, h] = [area.x, area.y, area.width, area.height].map((at) => Math.round(at * ratio));
-    if (w <= 0 || h <= 0) return 0;
-    const image = context.getImageData(x, y, w, h);
+  /** Draws what is in view and notes where it is, in CSS pixels. How many points that are. */
+  drawPoints({ left, right, low, high }) {
+    const { points, groups, area, ratio, context, heights, order, places } = this;
+    const { times, of } = points;
+    const many = order.length > MANY;
+    const radius = (many ? 2.2 : order.length > 2000 ? 3 : 4) * ratio;
+    // Around the plot there is room for half a mark, so that none has to be cut.
+    const around = Math.ceil(radius * 1.3) + 1;
+    const [x, y, width, height] = [area.x, area.y, area.width, area.height].map((at) => Math.round(at * ratio));
+    const [w, h] = [width + 2 * around, height + 2 * around];
+    const image = context.getImageData(x - around, y - around, w, h);
     const picture = new Uint32Array(image.data.buffer);
-    const radius = (length > 20_000 ? 2.5 : length > 2000 ? 3 : 4) * ratio;
-    const stamps = groups.all.map((group, index) => stamp(SHAPES[group.rest ? SHAPES.length - 1 : index], radius, this.colours.marks[index], group.rest ? 0.7 : 0.85));
-    // The last group is below, the first above all.
-    const members = stamps.map(() => []);
+    const stamps = groups.all.map((group, index) => stamp(shapeOf(group, index), radius, this.colours.marks[index], w, many));
+    const [across, along] = [area.width / (right - left), area.height / (high - low)];
     let drawn = 0;
-    for (let at = 0; at < length; at += 1) {
-      const px = this.x(times[at]);
-      const py = this.y(scale.to(values[at]));
-      const seen = px >= area.x && px <= area.x + area.width && py >= area.y && py <= area.y + area.height;
-      places[2 * at] = seen ? px : NaN;
-      places[2 * at + 1] = py;
+    for (let next = 0; next < order.length; next += 1) {
+      const at = order[next];
+      const px = (times[at] - left) * across;
+      const py = (high - heights[at]) * along;
+      const seen = px >= 0 && px <= area.width && py >= 0 && py <= area.height;
+      places[2 * at] = seen ? area.x + px : NaN;
+      places[2 * at + 1] = area.y + py;
       if (!seen) continue;
       drawn += 1;
-      members[groups.of[of[at]]].push(at);
+      put(picture, stamps[groups.of[of[at]]], (Math.round(py * ratio) + around) * w + Math.round(px * ratio) + around);
     }
-    for (let group = stamps.length - 1; group >= 0; group -= 1) {
-      for (const at of members[group]) {
-        put(picture, w, h, stamps[group], Math.round(places[2 * at] * ratio) - x, Math.round(places[2 * at + 1] * ratio) - y);
-      }
-    }
-    context.putImageData(image, x, y);
+    context.putImageData(image, x - around, y - around);
     return drawn;
   }
 

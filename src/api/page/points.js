@@ -11,7 +11,9 @@ export function columns(series) {
     exemplars: new Array(length),
     // With `order=value` each exemplar comes with its series: those that are the same are put together.
     series: [],
+    common: {},
     bySize: null,
+    extent: null,
   };
   const known = new Map();
   let at = 0;
@@ -30,7 +32,9 @@ export function columns(series) {
       at += 1;
     }
   }
+  points.common = common(points.series);
   points.bySize = sorted(points);
+  points.extent = extent(points);
   return points;
 }
 
@@ -48,7 +52,7 @@ function sorted({ length, values, times }) {
 }
 
 /** What all points span. Without any that can be drawn there is nothing to span. */
-export function extent({ length, times, values }) {
+function extent({ length, times, values }) {
   let [first, last, least, greatest, smallest, drawable] = [Infinity, -Infinity, Infinity, -Infinity, Infinity, 0];
   for (let at = 0; at < length; at += 1) {
     const value = values[at];
@@ -62,6 +66,12 @@ export function extent({ length, times, values }) {
     if (size > 0 && size < smallest) smallest = size;
   }
   return { first, last, least, greatest, smallest, drawable };
+}
+
+/** The labels that all series have: to repeat them would hide what differs. */
+function common([first, ...others]) {
+  if (others.length === 0) return {};
+  return Object.fromEntries(Object.entries(first).filter(([name, text]) => others.every((labels) => labels[name] === text)));
 }
 
 /** The first so many points by size for which `wanted` holds, and how many there are in all. */

@@ -22,10 +22,8 @@ export class Table {
   /** Shows those of the points for which `wanted` holds. */
   show({ points, wanted, unit, traceUrl, picked }) {
     Object.assign(this, { points, wanted, unit, traceUrl, picked, rows: ROWS });
-    const shared = common(points.series);
-    this.common = Object.keys(shared);
-    byId("common").textContent = `All series have ${short(selector(shared), 400)}.`;
-    show(byId("common"), this.common.length > 0);
+    byId("common").textContent = `All series have ${short(selector(points.common), 400)}.`;
+    show(byId("common"), Object.keys(points.common).length > 0);
     byId("table").classList.toggle("untraced", !traceUrl);
     this.fill();
   }
@@ -49,7 +47,7 @@ export class Table {
       make("td", { className: "when" }, time(points.times[index])),
       make("td", { className: "trace" }, link ? anchor(link, "Open", `Open the trace of ${shown} in a new tab`) : ""),
       make("td", { className: "labels" }, short(selector(exemplar.labels), 160)),
-      make("td", { className: "labels" }, short(selector(series, this.common), 240)));
+      make("td", { className: "labels" }, short(selector(series, Object.keys(points.common)), 240)));
     row.dataset.index = String(index);
     row.classList.toggle("picked", index === this.picked);
     row.addEventListener("click", (event) => event.target.closest("a, button") ?? (window.getSelection().isCollapsed && this.onPick(index, false)));
@@ -60,12 +58,6 @@ export class Table {
     this.picked = index;
     for (const row of this.body.rows) row.classList.toggle("picked", Number(row.dataset.index) === index);
   }
-}
-
-/** The labels that all series have: to repeat them in each row would hide what differs. */
-function common([first, ...others]) {
-  if (others.length === 0) return {};
-  return Object.fromEntries(Object.entries(first).filter(([name, text]) => others.every((labels) => labels[name] === text)));
 }
 
 export function anchor(href, text, label) {
