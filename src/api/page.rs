@@ -95,8 +95,7 @@ pub(super) struct Page(Arc<str>);
 
 impl Page {
     pub(super) fn new(config: &config::Http) -> Self {
-        let settings = json!({ "trace_url": config.trace_url, "version": env!("CARGO_PKG_VERSION") });
-        Self(settings.to_string().into())
+        Self(json!({ "trace_url": config.trace_url }).to_string().into())
     }
 
     /// Answers a GET of `/`.

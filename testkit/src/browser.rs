@@ -173,10 +173,11 @@ impl Tab {
         self.connection.call(&self.session, method, parameters).await
     }
 
-    /// Goes to a URL; the page may still be loading afterwards.
+    /// Goes to a URL, and waits until what the page is made of has come.
     pub async fn go(&self, url: &str) {
         let went = self.call("Page.navigate", json!({ "url": url })).await;
         assert!(went.get("errorText").is_none(), "{url}: {went}");
+        self.until("document.readyState === 'complete'").await;
     }
 
     /// The value of an expression of JavaScript, awaited; or what it throws.

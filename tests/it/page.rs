@@ -348,7 +348,14 @@ async fn what_is_wrong_is_said_in_words_where_it_is_wrong() {
     ask("own", "trace_id").await;
     said("own", "no list of matchers").await;
     ask("own", "").await;
-    tab.eval("document.getElementById('range').value = 'custom'").await;
+    tab.eval(
+        "(() => {
+            const range = document.getElementById('range');
+            range.value = 'custom';
+            range.dispatchEvent(new Event('change'));
+        })()",
+    )
+    .await;
     ask("start", "yesterday").await;
     said("start", "“yesterday” is no time").await;
 
@@ -438,7 +445,8 @@ async fn a_hundred_thousand_points_are_drawn_and_looked_through() {
     assert!((10_000..50_000).contains(&some), "about a quarter is in the middle: {some}");
     click(&tab, "narrow").await;
     drawn(&tab, some as usize).await;
-    assert!(text(&tab, "#summary").await.starts_with(&format!("{},{:03} exemplars", some / 1000, some % 1000)));
+    let summary = format!("{},{:03} exemplars of ", some / 1000, some % 1000);
+    tab.until(&format!("document.getElementById('summary').textContent.startsWith('{summary}')")).await;
     assert_is_sound(&tab, &bridge).await;
 }
 

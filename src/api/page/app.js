@@ -11,7 +11,7 @@ import { mark, shapeOf } from "./paint.js";
 import { Plot } from "./plot.js";
 import { columns } from "./points.js";
 import { bounds, read, readZoom, write, writeZoom } from "./state.js";
-import { Status, health } from "./status.js";
+import { health, Status } from "./status.js";
 import { Table } from "./table.js";
 import { count, isUtc, parseTime, plural, setZone, time, timeField, unitOf, value } from "./text.js";
 
@@ -107,6 +107,7 @@ async function run() {
   } finally {
     if (asking === mine) busy(false);
   }
+  health();
 }
 
 function busy(is) {
@@ -287,7 +288,7 @@ byId("zoom-in").parentElement.addEventListener("keydown", (event) => {
 byId("narrow").addEventListener("click", () => {
   const { left, right, bottom, top } = plot.view();
   const second = (at) => String(at / 1000);
-  ask({ range: "custom", start: second(Math.floor(left)), end: second(Math.ceil(right)), min: String(bottom), max: String(top) });
+  ask({ range: "custom", start: second(Math.ceil(left)), end: second(Math.floor(right)), min: String(bottom), max: String(top) });
 });
 byId("copy-curl").addEventListener("click", () => handOver(curl(bridge.parameters(answer.state, fixed()), location.href), "Command line"));
 byId("copy-link").addEventListener("click", () => handOver(link(), "Link"));
@@ -360,7 +361,6 @@ addEventListener("popstate", () => {
 });
 
 fillForm();
-health();
 try {
   ({ trace_url: traceUrl } = await bridge.settings());
 } catch {

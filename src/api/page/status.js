@@ -33,12 +33,14 @@ export class Status {
       const [ready, text] = await Promise.all([bridge.ready(), bridge.metrics()]);
       if (!this.running) return;
       const now = { at: performance.now(), metrics: parse(text) };
+      showHealth(ready);
       say(ready.ready ? "Ready." : "Not ready.", ready.ready ? "good" : "bad");
       this.body.replaceChildren(...sections(ready, now, this.before));
       this.body.classList.remove("stale");
       this.before = now;
     } catch (error) {
       if (!this.running) return;
+      showHealth(null);
       say(`${error.message} What is shown below is from before.`, "bad");
       this.body.classList.add("stale");
     }
@@ -53,19 +55,24 @@ function say(text, className) {
   line.className = `summary ${className}`;
 }
 
-/** The dot beside the word "Status". */
+/** Asks for what the dot beside the word "Status" shows. */
 export async function health() {
-  const dot = byId("health");
   try {
-    const { ready, conditions } = await bridge.ready();
-    dot.className = `dot ${ready ? (conditions.length > 0 ? "warn" : "good") : "bad"}`;
-    dot.title = ready ? (conditions.length > 0 ? "ready, and something is wrong" : "ready") : "not ready";
+    showHealth(await bridge.ready());
   } catch {
-    dot.className = "dot bad";
-    dot.title = "no answer";
+    showHealth(null);
   }
-  dot.setAttribute("role", "img");
-  dot.setAttribute("aria-label", dot.title);
+}
+
+function showHealth(answer) {
+  const [className, text] = !answer ? ["bad", "no answer"]
+    : !answer.ready ? ["bad", "not ready"]
+    : answer.conditions.length > 0 ? ["warn", "ready, and something is wrong"]
+    : ["good", "ready"];
+  const dot = byId("health");
+  dot.className = `dot ${className}`;
+  dot.title = text;
+  dot.setAttribute("aria-label", text);
   show(dot, true);
 }
 
