@@ -1,5 +1,5 @@
-//! Names and values of labels, for the page to complete what is typed: Prometheus' answers, on paths of our own, so that
-//! its own paths can lead to where all series are.
+//! Names and values of labels, for the page to complete what is typed: Prometheus' answers, on paths of our own, so
+//! that its own paths can lead to where all series are.
 //!
 //! `match[]` and `limit` mean what they mean to Prometheus; `prefix` is how the texts begin, `label` whose values.
 

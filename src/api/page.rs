@@ -1,5 +1,5 @@
-//! The page for people: plain files in the program, nothing else is fetched. Every address in them is relative, so that it
-//! works behind a proxy that puts it below another path, too.
+//! The page for people: plain files in the program, nothing else is fetched. Every address in them is relative, so that
+//! it works behind a proxy that puts it below another path, too.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -46,8 +46,8 @@ const ASSETS: &[Asset] = &[
     Asset { name: "text.js", content_type: SCRIPT, body: include_str!("page/text.js") },
 ];
 
-/// What a browser may do with it: load what is ours, and nothing else. Label values come from whoever sends metrics, so this
-/// is the second line of defence; the first is that they are only ever shown as text.
+/// What a browser may do with it: load what is ours, and nothing else. Label values come from whoever sends metrics, so
+/// this is the second line of defence; the first is that they are only ever shown as text.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

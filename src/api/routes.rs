@@ -14,7 +14,8 @@ use super::page::Page;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::status::Status;
 
-const PATHS: &str = "the page at / and /exemplars, POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready and /metrics";
+const PATHS: &str = "the page at / and /exemplars, POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, \
+                     /-/ready and /metrics";
 
 /// All routes.
 pub fn routes(

@@ -1,5 +1,6 @@
-//! Promise: whoever opens the bridge in a browser finds the slow requests' traces, with a mouse, with a keyboard or with a
-//! screen reader, and is told in words what is wrong. The page loads nothing from elsewhere, and whatever labels hold is text.
+//! Promise: whoever opens the bridge in a browser finds the slow requests' traces, with a mouse, with a keyboard or
+//! with a screen reader, and is told in words what is wrong. The page loads nothing from elsewhere, and whatever labels
+//! hold is text.
 
 use proto::remote_write::{TimeSeries, WriteRequest};
 use serde_json::{Value, json};
@@ -84,6 +85,12 @@ async fn text(tab: &Tab, selector: &str) -> String {
 
 async fn click(tab: &Tab, id: &str) {
     tab.eval(&format!("document.getElementById('{id}').click()")).await;
+}
+
+/// Chooses something of a list that is there to choose from.
+async fn choose(tab: &Tab, id: &str, option: &str) {
+    let choose = "(select, option) => { select.value = option; select.dispatchEvent(new Event('change')); }";
+    tab.eval(&format!("({choose})(document.getElementById('{id}'), '{option}')")).await;
 }
 
 /// Takes the suggestion that is the only one to be there.
@@ -237,7 +244,12 @@ async fn whatever_labels_hold_is_text() {
         tab.eval(&format!("document.querySelectorAll('#table tbody button')[{row}].click()")).await;
         let own: String = text.chars().take(100).collect();
         assert_eq!(texts(&tab, "#detail dd .text").await, [&own, *text, *text, *text]);
-        let link = tab.eval("(({ protocol, host, pathname }) => [protocol, host, decodeURIComponent(pathname)])(document.querySelector('#detail a'))").await;
+        let link = tab
+            .eval(
+                "(({ protocol, host, pathname }) => [protocol, host, decodeURIComponent(pathname)])(
+                    document.querySelector('#detail a'))",
+            )
+            .await;
         assert_eq!(link, json!(["http:", "tempo.example", format!("/{own}")]));
         // What is offered finds it again, whatever has to be escaped.
         let drawn = format!("document.querySelectorAll('#table tbody tr').length === {}", hostile.len());
@@ -286,7 +298,7 @@ async fn it_is_fit_for_use_in_light_and_dark_and_on_a_telephone() {
     }
     // Chosen here, whatever the system says; and remembered.
     let tab = open(&browser, &bridge, "/?view=status").await;
-    tab.eval("(() => { const theme = document.getElementById('theme'); theme.value = 'dark'; theme.dispatchEvent(new Event('change')); })()").await;
+    choose(&tab, "theme", "dark").await;
     tab.go(&bridge.url("/")).await;
     tab.until("document.documentElement.dataset.theme === 'dark'").await;
 }
@@ -296,7 +308,8 @@ async fn the_status_says_what_metrics_and_ready_say() {
     let (bridge, receiver) = holding([shop(start())], json!({})).await;
     let browser = Browser::start().await;
     let tab = open(&browser, &bridge, "/?view=status").await;
-    let facts = "Object.fromEntries([...document.querySelectorAll('#status .facts > div')].map((row) => [row.firstChild.textContent, row.lastChild.textContent]))";
+    let facts = "Object.fromEntries([...document.querySelectorAll('#status .facts > div')]
+        .map((row) => [row.firstChild.textContent, row.lastChild.textContent]))";
     let facts = tab.eventually(facts, |facts| (facts["Held"] == "6").then_some(facts)).await;
     for (fact, value) in
         [("Series", "2"), ("Partitions assigned", "1"), ("Requests not accepted", "none"), ("Segments", "1")]
@@ -324,7 +337,8 @@ async fn what_is_wrong_is_said_in_words_where_it_is_wrong() {
     let (mut bridge, _receiver) = holding([testkit::traffic::numbered(0..1, 0..1)], json!({})).await;
     let browser = Browser::start().await;
     let tab = open(&browser, &bridge, "/").await;
-    tab.until("/holds no exemplars yet.*1 record has been read.*send_exemplars/.test(document.getElementById('empty').textContent)").await;
+    let why = "/holds no exemplars yet.*1 record has been read.*send_exemplars/";
+    tab.until(&format!("{why}.test(document.getElementById('empty').textContent)")).await;
     assert_is_sound(&tab, &bridge).await;
 
     let ask = async |field: &str, text: &str| {
@@ -348,20 +362,13 @@ async fn what_is_wrong_is_said_in_words_where_it_is_wrong() {
     ask("own", "trace_id").await;
     said("own", "no list of matchers").await;
     ask("own", "").await;
-    tab.eval(
-        "(() => {
-            const range = document.getElementById('range');
-            range.value = 'custom';
-            range.dispatchEvent(new Event('change'));
-        })()",
-    )
-    .await;
+    choose(&tab, "range", "custom").await;
     ask("start", "yesterday").await;
     said("start", "“yesterday” is no time").await;
 
     // The bridge goes, and comes back, while the page is open.
     tab.eval("document.getElementById('range').value = 'all'").await;
-    bridge.kill();
+    bridge.terminate().await;
     ask("query", "up").await;
     tab.until("document.getElementById('failure').textContent.includes('does not answer')").await;
     assert_eq!(tab.violations().await, [Value::Null; 0]);
@@ -371,7 +378,8 @@ async fn what_is_wrong_is_said_in_words_where_it_is_wrong() {
     bridge.wait_ready().await;
     tab.until("document.getElementById('status-line').textContent === 'Ready.'").await;
     click(&tab, "to-exemplars").await;
-    tab.until("document.getElementById('failure').hidden && document.getElementById('summary').textContent === 'No exemplars found.'").await;
+    tab.until("document.getElementById('failure').hidden").await;
+    tab.until("document.getElementById('summary').textContent === 'No exemplars found.'").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -387,7 +395,8 @@ async fn a_new_question_cancels_the_one_before_and_so_does_a_button() {
             window.asked = [];
             window.fetch = (path, options = {}) => !path.includes('query_exemplars') ? real(path, options) :
                 new Promise((resolve, reject) => {
-                    const question = { cancelled: false, let: () => resolve(real(path, { ...options, signal: undefined })) };
+                    const through = () => resolve(real(path, { ...options, signal: undefined }));
+                    const question = { cancelled: false, let: through };
                     window.asked.push(question);
                     options.signal.addEventListener('abort', () => {
                         question.cancelled = true;
@@ -473,6 +482,10 @@ async fn what_the_page_works_out_is_right() {
     ] {
         assert_eq!(link(template, trace).await.as_str(), expected, "{template} with {trace:?}");
     }
+    let line =
+        call("export.curl", json!([[["query", "{a=\"it's $HOME\"}"], ["start", "1.5"]], "http://x/b/exemplars"]));
+    let query = r#"--data-urlencode 'query={a="it'\''s $HOME"}' -d start=1.5"#;
+    assert_eq!(line.await, format!("curl -s 'http://x/b/api/v1/query_exemplars' {query}"));
     for (text, kind, typed, selector) in [
         ("sum(rate(http_", "metric", "http_", Value::Null),
         ("up{", "name", "", json!("up{}")),
@@ -490,7 +503,8 @@ async fn what_the_page_works_out_is_right() {
     for text in ["up{job=\"a\"", "up{job ", "label_replace(up, \"a"] {
         assert_eq!(call("complete.context", json!([text, text.len()])).await, Value::Null, "{text}");
     }
-    let accepted = "(text, suggestion) => import('/exemplars/complete.js').then(({ accept, context }) => accept(text, text.length, context(text, text.length), suggestion).text)";
+    let accepted = "(text, suggestion) => import('/exemplars/complete.js').then(({ accept, context }) =>
+        accept(text, text.length, context(text, text.length), suggestion).text)";
     for (text, suggestion, expected) in [
         ("sum(ht", "http", "sum(http{"),
         ("up{jo", "job", "up{job=\""),
@@ -522,7 +536,10 @@ async fn what_the_page_works_out_is_right() {
         assert_eq!(call("text.value", json!([value, unit])).await, expected);
     }
     // Zero and below have their place on a logarithmic scale, too.
-    let scale = "import('/exemplars/scale.js').then(({ logScale }) => { const scale = logScale(0.001); return [-1, -0.001, 0, 0.001, 1].map((value) => [scale.to(value), scale.from(scale.to(value))]); })";
+    let scale = "import('/exemplars/scale.js').then(({ logScale }) => {
+        const scale = logScale(0.001);
+        return [-1, -0.001, 0, 0.001, 1].map((value) => [scale.to(value), scale.from(scale.to(value))]);
+    })";
     let places = tab.eval(scale).await;
     let places: Vec<(f64, f64)> = serde_json::from_value(places).expect("pairs of numbers");
     for ((place, back), (expected, value)) in

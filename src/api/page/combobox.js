@@ -48,12 +48,15 @@ export class Combobox {
   }
 
   open(here, options) {
+    // What was chosen stays chosen when an answer to the last letter comes late.
+    const kept = this.isOpen() ? options.indexOf(this.options[this.active]) : -1;
     Object.assign(this, { here, options, active: -1 });
     const items = options.map((text, index) => make("li", { role: "option", id: `option-${index}`, "aria-selected": "false" }, short(text, 200) || "(empty)"));
     this.list.replaceChildren(...items);
     show(this.list, true);
     this.input.setAttribute("aria-expanded", "true");
     this.input.removeAttribute("aria-activedescendant");
+    if (kept >= 0) this.move(kept);
   }
 
   close() {
