@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine does not have: Debian's packages, parts of the Rust toolchain,
-# Kafka's jars, Toxiproxy, Go modules, and Python packages. If nothing is missing, nothing is asked of the network.
+# Kafka's jars, Toxiproxy, axe-core, Go modules, and Python packages. If nothing is missing, nothing is asked of the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,7 @@ programs=(
     prometheus:prometheus
     prometheus-node-exporter:prometheus-node-exporter
     victoria-metrics:victoria-metrics
+    chromium:chromium
 )
 missing=()
 for program in "${programs[@]}"; do
@@ -87,6 +88,16 @@ toxiproxy=github.com/Shopify/toxiproxy/v2 version=v2.5.0
 if ! go version -m target/toxiproxy/server 2>/dev/null | grep "$toxiproxy[[:space:]]$version[[:space:]]" >/dev/null; then
     say "building Toxiproxy"
     GOBIN=$PWD/target/toxiproxy go install "$toxiproxy/cmd/server@$version"
+fi
+
+# axe-core, which looks for what keeps people from using a page: a script, in a jar of its makers'. MPL-2.0, run by tests only.
+axe=target/axe-core-4.11.0
+if [ ! -e "$axe/axe.min.js" ]; then
+    say "fetching axe-core"
+    mvn --batch-mode --quiet -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack \
+        -Dartifact=com.deque.html.axe-core:selenium:4.11.0 -Dmdep.unpack.includes=axe.min.js "-DoutputDirectory=$PWD/$axe.new"
+    rm -rf "$axe"
+    mv "$axe.new" "$axe"
 fi
 
 # What the client in Go is built from; nothing is asked for that the module cache has.

@@ -49,6 +49,13 @@ pub(super) fn stream(body: impl Stream<Item = Result<Bytes, std::io::Error>> + S
     response
 }
 
+/// It is there, relative to where it was asked for.
+pub(super) fn moved(location: &'static str) -> Response {
+    let mut response = text(StatusCode::PERMANENT_REDIRECT, "text/plain", "");
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(location));
+    response
+}
+
 /// An error.
 pub(super) fn failure(status: StatusCode, kind: Kind, error: &str) -> Response {
     json(status, json!({ "status": "error", "errorType": kind.word(), "error": error }))

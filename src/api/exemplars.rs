@@ -13,7 +13,7 @@ use super::question::{self, Question, Wrong};
 use super::rendering::Rendering;
 use crate::config;
 use crate::exemplars::Exemplars;
-use crate::exemplars::store::Stopped;
+use crate::exemplars::store::{Stopped, Store};
 
 /// The most bytes of a request's body: a query of 16 KiB, however it is encoded, and room beside it.
 const BODY: usize = 64 << 10;
@@ -39,7 +39,7 @@ pub(super) struct Queries {
 }
 
 /// Why a question is not answered.
-enum Refusal {
+pub(super) enum Refusal {
     /// It is wrong.
     Wrong(Wrong),
     /// The log is still being replayed.
@@ -118,8 +118,7 @@ impl Queries {
             return Ok(answer::json(StatusCode::OK, r#"{"status":"success"}"#));
         };
         selection.thinned = self.most;
-        let store = self.exemplars.store().ok_or(Refusal::NotReady)?;
-        let rendering = Rendering::new(store.clone(), selection, self.timeout.get());
+        let rendering = Rendering::new(self.store()?, selection, self.timeout.get());
         let (rendering, first) = self.piece(rendering).await?;
         let first = first.unwrap_or_default();
         if rendering.is_finished() {
@@ -142,8 +141,21 @@ impl Queries {
         piece.map_err(|Stopped| Refusal::TimedOut { timeout: self.timeout })
     }
 
+    /// What is held, once it can be asked for.
+    pub(super) fn store(&self) -> Result<Store, Refusal> {
+        self.exemplars.store().cloned().ok_or(Refusal::NotReady)
+    }
+
+    /// How long a question may be worked on.
+    pub(super) const fn timeout(&self) -> config::Duration {
+        self.timeout
+    }
+
     /// Works where it delays nothing, as soon as not too many others do. Parsing an expression may take its time too.
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let permit = tokio::time::timeout(self.timeout.get(), Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| Refusal::Busy { max: self.max })?.expect("it is never closed");
         let done = tokio::task::spawn_blocking(move || {

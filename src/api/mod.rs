@@ -5,6 +5,8 @@ mod bodies;
 mod connection;
 mod exemplars;
 pub(crate) mod json;
+mod labels;
+mod page;
 mod paths;
 mod proxy;
 pub mod question;

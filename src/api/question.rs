@@ -88,7 +88,7 @@ impl Words {
     }
 }
 
-fn invalid(parameter: &str, error: impl Display) -> Wrong {
+pub(super) fn invalid(parameter: &str, error: impl Display) -> Wrong {
     Wrong(format!("invalid parameter {parameter:?}: {error}"))
 }
 
@@ -102,7 +102,7 @@ fn own_selectors(text: &str) -> Result<Vec<Vec<Matcher>>, Wrong> {
 }
 
 /// The matchers of each selector of an expression.
-fn matchers(expression: &str) -> Result<Vec<Vec<Matcher>>, QueryError> {
+pub(super) fn matchers(expression: &str) -> Result<Vec<Vec<Matcher>>, QueryError> {
     Ok(selectors(expression)?.into_iter().map(|selector| selector.matchers).collect())
 }
 

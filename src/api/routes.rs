@@ -10,16 +10,19 @@ use warp::{Filter, Rejection, Reply};
 
 use super::answer::{self, Kind};
 use super::exemplars::Queries;
+use super::page::Page;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::status::Status;
 
-const PATHS: &str = "POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, /-/ready, /metrics and VictoriaMetrics' read paths";
+const PATHS: &str = "the page at / and /exemplars, POST / with a JSON object, /api/v1/query_exemplars, /-/healthy, \
+                     /-/ready, /metrics and VictoriaMetrics' read paths";
 
 /// All routes.
 pub fn routes(
     metrics: Arc<Metrics>,
     status: Status,
     queries: Queries,
+    page: Page,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     // HEAD is GET without its body, which hyper leaves out. Each path ends with what it answers to any other method.
     let get = || warp::get().or(warp::head()).unify();
@@ -29,7 +32,7 @@ pub fn routes(
     let reported = status.clone();
     let ready = warp::path!("-" / "ready").and(get().map(move || ready(&reported)).or(refuse("GET, HEAD")).unify());
     let metrics =
-        warp::path!("metrics").and(get().map(move || page(&metrics, &status)).or(refuse("GET, HEAD")).unify());
+        warp::path!("metrics").and(get().map(move || metrics_text(&metrics, &status)).or(refuse("GET, HEAD")).unify());
 
     let queries = warp::any().map(move || queries.clone());
     let parameters = || warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -38,10 +41,17 @@ pub fn routes(
         warp::post().and(queries.clone()).and(parameters()).and(warp::body::stream()).then(Queries::post_form);
     let query_exemplars =
         warp::path!("api" / "v1" / "query_exemplars").and(by_url.or(by_form).unify().or(refuse("GET, POST")).unify());
+    let names = get().and(queries.clone()).and(parameters()).then(Queries::label_names);
+    let names = warp::path!("exemplars" / "labels").and(names.or(refuse("GET, HEAD")).unify());
+    let values = get().and(queries.clone()).and(parameters()).then(Queries::label_values);
+    let values = warp::path!("exemplars" / "values").and(values.or(refuse("GET, HEAD")).unify());
     let by_json = warp::post().and(queries).and(warp::body::stream()).then(Queries::post_json);
-    let root = warp::path::end().and(by_json.or(refuse("POST")).unify());
+    let index = get().and(warp::header::headers_cloned()).map(|headers| Page::index(&headers));
+    let root = warp::path::end().and(by_json.or(index).unify().or(refuse("GET, HEAD, POST")).unify());
+    let page = names.or(values).unify().or(page.routes()).unify();
 
-    let all = query_exemplars.or(root).unify().or(healthy).unify().or(ready).unify().or(metrics).unify();
+    let all =
+        query_exemplars.or(root).unify().or(healthy).unify().or(ready).unify().or(metrics).unify().or(page).unify();
     all.recover(not_found).unify()
 }
 
@@ -56,7 +66,7 @@ fn ready(status: &Status) -> Response {
     answer::json(code, json!({ "ready": ready, "conditions": conditions }))
 }
 
-fn page(metrics: &Metrics, status: &Status) -> Response {
+fn metrics_text(metrics: &Metrics, status: &Status) -> Response {
     match metrics.encode(status) {
         Ok(text) => answer::text(StatusCode::OK, CONTENT_TYPE, text),
         Err(error) => answer::failure(StatusCode::INTERNAL_SERVER_ERROR, Kind::Internal, &error.to_string()),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::exemplars::Queries;
+use super::page::Page;
 use super::proxy::Proxy;
 use super::routes::routes;
 use super::service::Service;
@@ -47,6 +48,7 @@ pub struct Server {
     status: Status,
     queries: Queries,
     proxy: Proxy,
+    page: Page,
     /// How long a client may take nothing of its answer.
     patience: Duration,
 }
@@ -69,7 +71,8 @@ impl Server {
         tracing::info!(%address, "serving");
         let (queries, patience) = (Queries::new(exemplars, config), config.query_timeout.get());
         let proxy = Proxy::new(config, upstream, metrics.upstream.clone());
-        Ok(Self { listener, metrics, status, queries, proxy, patience })
+        let page = Page::new(config);
+        Ok(Self { listener, metrics, status, queries, page, proxy, patience })
     }
 
     /// Where it listens.
@@ -79,7 +82,8 @@ impl Server {
 
     /// Serves until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let routes = TowerToHyperService::new(warp::service(routes(self.metrics, self.status, self.queries)));
+        let routes = routes(self.metrics, self.status, self.queries, self.page);
+        let routes = TowerToHyperService::new(warp::service(routes));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
         let connections = GracefulShutdown::new();

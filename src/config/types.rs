@@ -248,6 +248,9 @@ pub struct Http {
     #[serde(deserialize_with = "count")]
     #[schemars(range(min = 1, max = 65536))]
     pub max_upstream_requests: usize,
+    /// Where the page's links to traces lead, as in `https://tempo/trace/${trace_id}`: `${…}` is the value of that label of
+    /// the exemplar or of its series. Without it there are no links. Default: `null`.
+    pub trace_url: Option<String>,
 }
 
 /// What bounds memory.
@@ -394,6 +397,7 @@ impl Default for Http {
             upstream_ca_file: None,
             upstream_timeout: Duration::from_secs(120),
             max_upstream_requests: 256,
+            trace_url: None,
         }
     }
 }

@@ -28,13 +28,13 @@ pub fn welcome(url: &str, now: i64) -> String {
         "\
 All in this process:
   a shop of {PODS} pods -> Kafka (mock, {PARTITIONS} partitions) -> the bridge -> a receiver that counts and forgets
-The bridge answers at {url}. Try there, from another terminal:
+The bridge answers at {url}. Open that in a browser, or try from another terminal:
   curl -s {url}/-/ready
   curl -s {url}/metrics
   curl -s {url}/api/v1/query_exemplars --data-urlencode '{query}'
   curl -s {url} --header 'Content-Type: application/json' -d '{json}'
 With jq installed, add | jq for an answer that is easier to read. Ctrl-C ends it all and leaves nothing behind.
-Now and then a route of the shop is slow, for the first time in a few seconds; the line that finds its traces comes
+Now and then a route of the shop is slow, for the first time in a few seconds; the lines that find its traces come
 when it is over.
 "
     )
@@ -43,6 +43,8 @@ when it is over.
 /// When a spike is over.
 pub fn spike(url: &str, spike: &Spike) -> String {
     let Spike { route, start, end, traces, slowest } = spike;
+    let (query, from, until) = (spike.selector(), start / 1000, end / 1000);
+    let encoded: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
     let slowest = slowest.as_ref().map_or_else(String::new, |slowest| {
         let trace = slowest.labels.iter().find(|label| label.name == b"trace_id");
         let trace = trace.map_or_else(Default::default, |trace| String::from_utf8_lossy(&trace.value));
@@ -51,12 +53,11 @@ pub fn spike(url: &str, spike: &Spike) -> String {
     format!(
         "\
 A spike: {route} was slow from {} to {} UTC{slowest}. Its {traces} exemplars:
-  curl -s {url}/api/v1/query_exemplars --data-urlencode 'query={}' -d start={} -d end={}",
+  curl -s {url}/api/v1/query_exemplars --data-urlencode 'query={query}' -d start={from} -d end={until}
+or in a browser:
+  {url}/?query={encoded}&start={from}&end={until}",
         time(*start),
         time(*end),
-        spike.selector(),
-        start / 1000,
-        end / 1000,
     )
 }
 

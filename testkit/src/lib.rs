@@ -3,6 +3,7 @@
 //! - servers, each a process of its own on free ports and in a directory of its own: [`Kafka`], [`VictoriaMetrics`],
 //!   [`Prometheus`], [`NodeExporter`], [`Toxiproxy`] between any of them, and the bridge itself, [`Bridge`]; `make deps`
 //!   installs what they need;
+//! - [`Browser`], a Chromium to look at the bridge's page with;
 //! - servers inside the test's process: [`Receiver`], a remote-write receiver that does as it is told, [`Wire`], which goes
 //!   wrong in front of one, and [`Relay`], which puts what a real Prometheus sends on a topic;
 //! - [`Producer`] and [`traffic`], what is put on topics: real captures, numbered samples, garbage;
@@ -15,6 +16,7 @@
 //! `TESTKIT_KEEP=1` in the environment, directories (data, configuration, logs) stay for a look.
 
 mod bridge;
+mod browser;
 mod disk;
 mod eventually;
 mod http;
@@ -32,6 +34,7 @@ mod victoria_metrics;
 mod wire;
 
 pub use bridge::{Bridge, BridgeBuilder};
+pub use browser::{Browser, Look, Tab};
 pub use disk::Disk;
 pub use eventually::{Outcome, PATIENCE, eventually, pause, within};
 pub use http::{get, get_fields, post, post_fields, post_write};

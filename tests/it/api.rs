@@ -31,7 +31,7 @@ async fn not_ready(bridge: &Bridge, component: &str, says: &str) {
 }
 
 /// Sends a request by hand and reads all of the answer.
-async fn raw(address: &str, request: &str) -> String {
+pub(crate) async fn raw(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.write_all(request.as_bytes()).await.expect("it reads");
     let mut answer = String::new();
@@ -89,7 +89,7 @@ async fn what_is_not_served_is_answered_in_prometheus_shape() {
     let delete = async |path: &str| {
         raw(&address, &format!("DELETE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
     };
-    for (path, methods) in [("/", "POST"), ("/api/v1/query_exemplars", "GET, POST")] {
+    for (path, methods) in [("/", "GET, HEAD, POST"), ("/api/v1/query_exemplars", "GET, POST")] {
         let refused = delete(path).await;
         let allow = format!("\r\nallow: {methods}\r\n");
         assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains(&allow), "{refused}");

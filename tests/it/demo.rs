@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::{PATIENCE, eventually};
+use testkit::{Browser, Look, PATIENCE, eventually};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -103,19 +103,23 @@ struct Spike {
     slowest: String,
     trace: String,
     curl: String,
+    /// The same on the page.
+    page: String,
 }
 
 impl Spike {
     /// The first one, if it has been told of.
     fn of(lines: &[String]) -> Option<Self> {
-        let (first, rest) = lines.iter().zip(lines.iter().skip(1)).find(|(line, _)| line.starts_with("A spike: "))?;
+        let at = lines.iter().position(|line| line.starts_with("A spike: "))?;
+        let [first, curl, _, page] = lines.get(at..at + 4)? else { return None };
         let (_, trace) = first.split_once("(trace ")?;
         let (_, slowest) = first.split_once("up to ")?;
         Some(Self {
             exemplars: before(first, " exemplars:")?,
             slowest: slowest.split(' ').next()?.to_owned(),
             trace: trace.split(')').next()?.to_owned(),
-            curl: rest.trim().to_owned(),
+            curl: curl.trim().to_owned(),
+            page: page.trim().to_owned(),
         })
     }
 
@@ -157,6 +161,11 @@ async fn it_delivers_finds_a_spikes_traces_and_ends_cleanly() {
     })
     .await;
     assert_are_of(&exemplars, &spike);
+    let browser = Browser::start().await;
+    let tab = browser.open(&spike.page, Look::default()).await;
+    tab.until(&format!("document.getElementById('canvas').dataset.drawn === '{}'", spike.exemplars)).await;
+    let slowest = tab.eval("document.querySelector('#table tbody tr').textContent").await;
+    assert!(slowest.as_str().is_some_and(|slowest| slowest.contains(&spike.trace)), "{slowest} is not of {spike:?}");
     demo.line("exemplars are held", |line| before(line, " exemplars held").filter(|held| *held > 0)).await;
 
     demo.signal("INT").await;

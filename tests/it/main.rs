@@ -33,6 +33,7 @@ mod offset_resets;
 mod one_sample;
 mod operator_metrics;
 mod outage;
+mod page;
 mod patterns;
 mod power_cut;
 mod prometheus;

@@ -4,6 +4,7 @@ mod kafka;
 mod receiver;
 mod upstream;
 
+use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::capacity::Capacity;
@@ -43,6 +44,7 @@ pub(super) fn check(config: &Config, listed: bool, files: bool) -> Vec<Finding> 
     check.exemplars(&config.exemplars);
     check.wal(config);
     check.listen(&config.http.listen);
+    check.trace_url(config.http.trace_url.as_deref());
     check.upstream(&config.http);
     if files {
         check.upstream_files(&config.http);
@@ -138,6 +140,27 @@ impl Check {
         }
     }
 
+    /// What is put in for `${…}` comes from whoever sends metrics: it must not say where a link leads.
+    fn trace_url(&mut self, url: Option<&str>) {
+        let Some(url) = url else { return };
+        let remedy = "write where a trace is shown, as in \"https://tempo/trace/${trace_id}\"";
+        let authority = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let authority = authority.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        let what = match authority {
+            None => Some("is no URL that begins with http:// or https://".to_owned()),
+            Some(authority) if authority.contains("${") => Some("has ${…} in the host".to_owned()),
+            Some(_) => Url::parse(url).err().map(|error| format!("is no URL: {error}")),
+        };
+        let what = what.or_else(|| match labels_in(url) {
+            Some(0) => Some("has no ${…}: every link would lead to the same place".to_owned()),
+            Some(_) => None,
+            None => Some("has a ${ without a name and } behind it".to_owned()),
+        });
+        if let Some(what) = what {
+            self.add(Path::of("http.trace_url"), format!("{url:?} {what}"), remedy);
+        }
+    }
+
     fn limits(&mut self, limits: &Limits) {
         let Limits { max_buffered_bytes: buffered, max_record_bytes: record } = *limits;
         let place = Path::of("limits.max_record_bytes");
@@ -175,6 +198,12 @@ impl Check {
             }
         }
     }
+}
+
+/// How many `${…}` there are; `None` if one has no name or no end.
+fn labels_in(url: &str) -> Option<usize> {
+    let names = url.split("${").skip(1).map(|rest| rest.split_once('}').map(|(name, _)| name));
+    names.map(|name| name.filter(|name| !name.is_empty())).collect::<Option<Vec<_>>>().map(|names| names.len())
 }
 
 /// Host and port; an IPv6 address is in brackets.

@@ -174,6 +174,17 @@ impl Index {
         self.pairs.get(pair).filter(|pair| !pair.series.is_empty()).map(|pair| pair.name)
     }
 
+    /// Ids of names are below this.
+    pub(super) const fn name_ids(&self) -> u32 {
+        self.names.ids()
+    }
+
+    /// The name under an id, and its series, if it has any.
+    pub(super) fn held_name(&self, id: u32) -> Option<(&str, &Postings)> {
+        let Name { text, series, .. } = self.names.get(id)?;
+        (!series.is_empty()).then_some((text, series))
+    }
+
     /// The text of a name.
     pub(super) fn name(&self, name: u32) -> &str {
         &self.names[name].text

@@ -17,6 +17,7 @@
 //! - `state`: the rules;
 //! - `reader`, `resolve`, `visit`, `order`: from what is asked (`selection`) to series and exemplars, step by step;
 //! - `copies`, `walk`, `long`, `select`: an answer that is read in chunks;
+//! - `listing`: names and values of labels, for whoever writes a selector;
 //! - `arrivals`: everything, in order of arrival.
 
 mod arrivals;
@@ -26,6 +27,7 @@ mod index;
 mod known;
 mod labels;
 mod limit;
+mod listing;
 mod long;
 mod marks;
 mod memory;
@@ -61,6 +63,7 @@ pub use self::copies::Exemplar;
 pub use self::index::Label;
 pub use self::known::Key;
 pub use self::labels::{MAX_LABEL_CHARS, Value};
+pub use self::listing::{Listed, Listing};
 pub use self::marks::{Mark, MarkedLabel};
 pub use self::reader::{GoOn, Stopped};
 use self::repeats::SPILLED;
@@ -161,6 +164,22 @@ impl Store {
     /// If it was told to stop.
     pub fn select(&self, selection: Selection, go_on: GoOn<'_>) -> Result<Selected, Stopped> {
         Selected::new(self.clone(), selection, go_on)
+    }
+
+    /// The names of labels that series have.
+    ///
+    /// # Errors
+    /// If it was told to stop.
+    pub fn label_names(&self, listing: &Listing, go_on: GoOn<'_>) -> Result<Listed, Stopped> {
+        listing.names(self, go_on)
+    }
+
+    /// The values that series have for a label.
+    ///
+    /// # Errors
+    /// If it was told to stop.
+    pub fn label_values(&self, name: &str, listing: &Listing, go_on: GoOn<'_>) -> Result<Listed, Stopped> {
+        listing.values(self, name, go_on)
     }
 
     /// What is held of that whose arrival number is below `until`, to be read in order of arrival. One at a time: a second

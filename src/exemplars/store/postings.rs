@@ -82,6 +82,15 @@ impl Postings {
         }
     }
 
+    /// Whether any of these is in `bitmap`.
+    pub(super) fn intersects(&self, bitmap: &RoaringBitmap) -> bool {
+        match self {
+            Self::One(one) => one.is_some_and(|id| bitmap.contains(id)),
+            Self::Few(few) => few.iter().any(|&id| bitmap.contains(id)),
+            Self::Many(many) => !many.set.is_disjoint(bitmap),
+        }
+    }
+
     /// Adds all of these to `bitmap`.
     pub(super) fn add_to(&self, bitmap: &mut RoaringBitmap) {
         match self {

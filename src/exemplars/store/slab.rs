@@ -43,6 +43,11 @@ impl<T: Default> Slab<T> {
         self.len
     }
 
+    /// All ids are below this.
+    pub(super) const fn ids(&self) -> u32 {
+        (self.pages.len() * PAGE) as u32
+    }
+
     /// Bytes allocated, without what the entries own.
     pub(super) const fn bytes(&self) -> usize {
         let table = self.pages.len() * (size_of::<Vec<T>>() + size_of::<Bits>());

@@ -7,6 +7,7 @@ mod budget;
 mod concurrent;
 mod consistency;
 mod keys;
+mod listing;
 mod model;
 mod properties;
 mod refusals;
@@ -18,7 +19,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::super::matcher::{Matcher, Op};
-use super::{Bounds, Capacity, Label, Order, Refusal, Selected, Selection, Stopped, Store};
+use super::{Bounds, Capacity, Label, Listing, Order, Refusal, Selected, Selection, Stopped, Store};
 
 /// Labels of a series or an exemplar.
 type Labels = Vec<(String, String)>;
