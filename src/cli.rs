@@ -59,7 +59,12 @@ it was. What is refused again stays, is told, and makes the exit code 1. Works w
 which removes what was accepted.
 
 --to receiver sends each letter to the receiver that it was meant for. --to topic puts the record
-back where it came from, as it was: every group there reads it again.";
+back where it came from, as it was: every group there reads it again. So it goes back once, and all
+letters of it that are there are done, whichever receivers refused it; a letter that one adds later
+is another.
+
+What has been replayed is noted beside the spool, and of --from-topic in dead_letter.directory: also
+by `list`, what another machine has replayed from the topic is not known. Replay a topic from one.";
 
 /// What the program ends with. Scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

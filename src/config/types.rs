@@ -93,7 +93,7 @@ pub enum Format {
 #[serde(default, deny_unknown_fields)]
 pub struct RemoteWrite {
     /// What this receiver is called in metrics and logs, and in its consumer group. Needed and unique when there are
-    /// several, and not `exemplars` then. Default: `"default"`.
+    /// several, and never `exemplars`, which the exemplars' own group is called. Default: `"default"`.
     #[schemars(regex(pattern = r"^[a-zA-Z0-9_-]+$"), length(max = 64), extend("examples" = ["eu-1"]))]
     pub name: String,
     /// Where to post, the whole path included. In a list, every receiver needs its own.

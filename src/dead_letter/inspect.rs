@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use proto::dead_letter::DeadLetter;
 use serde_json::{Value, json};
 
-use super::progress::{self, Done};
+use super::progress::Done;
 use super::source::Found;
 use super::{Source, SourceError, origin};
 use crate::cli::{Form, Which};
@@ -23,12 +23,14 @@ pub enum InspectError {
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     /// There is no such dead letter.
-    #[error("no dead letter {which} in {place}; `exemplar-bridge dead-letter list` shows those there are")]
+    #[error("no dead letter {which} in {place}; `exemplar-bridge dead-letter list` shows those there are{hint}")]
     NotFound {
         /// What was asked for.
         which: String,
         /// Where.
         place: String,
+        /// How they are listed, or where else it may be.
+        hint: String,
     },
     /// What was asked for is not a position.
     #[error(transparent)]
@@ -42,7 +44,10 @@ pub enum InspectError {
 /// If they cannot be read or the output not written.
 pub fn list(source: &Source, json: bool, out: &mut impl Write, trouble: &mut impl Write) -> Result<(), InspectError> {
     let (mut written, mut begun) = (Ok(()), false);
-    let replayed = progress::read(&source.progress())?;
+    let replayed = source.replayed()?;
+    if let Some(hint) = source.hint() {
+        writeln!(trouble, "{hint}")?;
+    }
     let mut line = |found: Found| -> io::Result<()> {
         if !std::mem::replace(&mut begun, true) && !json {
             heading(out)?;
@@ -103,7 +108,11 @@ pub fn show(source: &Source, which: &Which, form: Form, out: &mut impl Write) ->
         Which::Position(position) => format!("at {position}"),
         Which::Record { topic, partition, offset } => format!("{topic}/{partition}/{offset}"),
     };
-    Err(InspectError::NotFound { which, place: source.to_string() })
+    let hint = match source {
+        Source::Spool { .. } => source.hint().map(|hint| format!(". {hint}")).unwrap_or_default(),
+        Source::Topic { name, .. } => format!(", with --from-topic {name}"),
+    };
+    Err(InspectError::NotFound { which, place: source.to_string(), hint })
 }
 
 fn print(position: wal::Position, letter: &DeadLetter, form: Form, out: &mut impl Write) -> io::Result<()> {

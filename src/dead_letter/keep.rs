@@ -12,7 +12,7 @@ use prost::Message;
 use rdkafka::error::KafkaError;
 use tokio_util::sync::CancellationToken;
 
-use super::spool::Spool;
+use super::spool::{self, Spool};
 use super::topic::Topic;
 use super::{Letter, REASONS};
 use crate::config::Config;
@@ -150,7 +150,10 @@ impl DeadLetters {
         let synced = tokio::task::spawn_blocking(move || places.spool.sync()).await;
         let synced = synced.expect("syncing does not panic");
         match &synced {
-            Ok(()) => self.0.status.recover(SYNC_COMPONENT),
+            Ok(()) => {
+                self.0.status.recover(SYNC_COMPONENT);
+                self.tidy();
+            }
             Err(error) => {
                 let message = format!(
                     "nothing is committed, because dead letters cannot be synced: {}",
@@ -161,13 +164,23 @@ impl DeadLetters {
         }
         synced
     }
+
+    /// Has what was replayed removed from the spool, if anything was. No commit waits for that.
+    fn tidy(&self) {
+        let places = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || places.spool.tidy());
+    }
 }
 
 /// What to say when the spool cannot take a letter.
 fn unkept(error: &wal::Error) -> String {
     let remedy = match error {
+        // No replay can help.
+        wal::Error::Full { bytes, max_bytes, .. } if !spool::may_fit(*bytes, *max_bytes) => {
+            "It alone is more than the spool may take: raise dead_letter.max_bytes and restart"
+        }
         wal::Error::Full { .. } => {
-            "Nothing is overwritten. Make room by `exemplar-bridge dead-letter replay`, or by moving segments (*.wal) \
+            "Nothing is overwritten. Make room by `exemplar-bridge dead-letter replay --to receiver`, or by moving segments (*.wal) \
              elsewhere, oldest first; or raise dead_letter.max_bytes and restart"
         }
         error if error.is_disk_full() => "Make room on the disk",
@@ -218,5 +231,20 @@ impl Places {
             reason = letter.reason,
             "a record is a dead letter (one in a second is shown): {detail}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_replay_makes_room_for_is_told_so() {
+        let full = |bytes, size| unkept(&wal::Error::Full { directory: "spool".into(), bytes, size, max_bytes: 1000 });
+        assert!(full(500, 600).contains("dead-letter replay --to receiver"), "{}", full(500, 600));
+        for (bytes, size) in [(1001, 40), (990, 40), (5000, 900)] {
+            let said = full(bytes, size);
+            assert!(said.contains("raise dead_letter.max_bytes") && !said.contains("replay"), "{said}");
+        }
     }
 }

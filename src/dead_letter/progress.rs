@@ -78,10 +78,11 @@ impl Progress {
         self.done.contains(done)
     }
 
-    /// Notes one; a kill does not undo it.
-    pub fn note(&mut self, done: Done) -> io::Result<()> {
-        self.file.write_all(format!("{done}\n").as_bytes())?;
-        self.done.insert(done);
+    /// Notes them, together; a kill does not undo it.
+    pub fn note(&mut self, done: &[Done]) -> io::Result<()> {
+        let lines: String = done.iter().map(|done| format!("{done}\n")).collect();
+        self.file.write_all(lines.as_bytes())?;
+        self.done.extend(done);
         Ok(())
     }
 
@@ -134,12 +135,12 @@ mod tests {
         assert_eq!(read(&path).expect("nothing is there"), HashSet::new());
         let mut first = Progress::claim(&path).expect("it can be made").expect("nobody has it");
         assert!(Progress::claim(&path).expect("it can be asked for").is_none());
-        (0..3).for_each(|offset| first.note(done(offset)).expect("it can be written"));
+        (0..3).for_each(|offset| first.note(&[done(offset)]).expect("it can be written"));
         drop(first);
         let mut second = Progress::claim(&path).expect("it is there").expect("nobody has it");
         assert!((0..3).all(|offset| second.has(&done(offset))) && !second.has(&done(3)));
         second.retain(|done| done.offset == 1).expect("it can be written");
-        second.note(done(4)).expect("it can be written");
+        second.note(&[done(4)]).expect("it can be written");
         assert_eq!(read(&path).expect("it is there"), HashSet::from([done(1), done(4)]));
     }
 
@@ -151,7 +152,7 @@ mod tests {
         for length in 0..=text.len() {
             fs::write(&path, &text[..length]).expect("it can be written");
             let mut progress = Progress::claim(&path).expect("it is there").expect("nobody has it");
-            progress.note(done(9)).expect("it can be written");
+            progress.note(&[done(9)]).expect("it can be written");
             let whole = text[..length].matches('\n').count() as i64;
             assert_eq!(read(&path).expect("it is there"), (0..whole).chain([9]).map(done).collect::<HashSet<_>>());
         }

@@ -1,6 +1,8 @@
 //! Dead letters where they are kept, to be read: a spool, beside the bridge that writes it, or a topic, beside any group.
 
+use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use proto::dead_letter::DeadLetter;
 use wal::Position;
 
 use super::facts;
+use super::progress::{self, Done};
 use super::tidy::progress_of;
 use crate::config::Config;
 use crate::kafka::reader;
@@ -18,7 +21,12 @@ use crate::kafka::trouble::Trouble;
 #[derive(Clone)]
 pub enum Source {
     /// A spool. A letter's position is its segment and where it starts in there.
-    Spool(PathBuf),
+    Spool {
+        /// Its directory.
+        directory: PathBuf,
+        /// The topic that letters go to first, if this is the configured spool and there is one.
+        behind: Option<String>,
+    },
     /// A topic. A letter's position is its partition and its offset.
     Topic {
         /// The topic's name.
@@ -50,6 +58,14 @@ pub enum SourceError {
         /// Why.
         trouble: Trouble,
     },
+    /// What has been replayed of them cannot be.
+    #[error("cannot read {}, which has been replayed: {cause}", path.display())]
+    Replayed {
+        /// The file that it is noted in.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
 }
 
 impl Source {
@@ -57,14 +73,34 @@ impl Source {
     pub fn new(directory: Option<PathBuf>, topic: Option<String>, config: Config) -> Self {
         match topic {
             Some(name) => Self::Topic { name, config: Box::new(config) },
-            None => Self::Spool(directory.unwrap_or(config.dead_letter.directory)),
+            None => match directory {
+                Some(directory) => Self::Spool { directory, behind: None },
+                None => Self::Spool { directory: config.dead_letter.directory, behind: config.dead_letter.topic },
+            },
         }
+    }
+
+    /// What to say to who may be looking for those that are elsewhere.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spool { behind: Some(topic), .. } => Some(format!(
+                "dead_letter.topic is {topic}: this is the spool, with what the topic refused; for the others add \
+                 --from-topic {topic}"
+            )),
+            Self::Spool { behind: None, .. } | Self::Topic { .. } => None,
+        }
+    }
+
+    /// What has been replayed of it.
+    pub(super) fn replayed(&self) -> Result<HashSet<Done>, SourceError> {
+        let path = self.progress();
+        progress::read(&path).map_err(|cause| SourceError::Replayed { path, cause })
     }
 
     /// Where it is noted what has been replayed of it.
     pub(super) fn progress(&self) -> PathBuf {
         match self {
-            Self::Spool(directory) => progress_of(directory),
+            Self::Spool { directory, .. } => progress_of(directory),
             Self::Topic { name, config } => config.dead_letter.directory.join(format!("replayed-{name}")),
         }
     }
@@ -73,7 +109,7 @@ impl Source {
     /// is enough. What comes later is not read: a replay that is refused again must come to its end. Blocks.
     pub(super) fn read(&self, mut each: impl FnMut(Found) -> ControlFlow<()>) -> Result<(), SourceError> {
         match self {
-            Self::Spool(directory) => {
+            Self::Spool { directory, .. } => {
                 let last = wal::segments(directory)?.pop();
                 let end = last.map_or(Position::START, |last| Position::new(last.number, last.bytes));
                 for entry in wal::Reader::open(directory)? {
@@ -113,7 +149,7 @@ impl Source {
 impl Display for Source {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Spool(directory) => write!(f, "{}", directory.display()),
+            Self::Spool { directory, .. } => write!(f, "{}", directory.display()),
             Self::Topic { name, .. } => write!(f, "topic {name}"),
         }
     }
@@ -134,7 +170,7 @@ mod tests {
         };
         (0..3).for_each(&mut append);
         let mut offsets = Vec::new();
-        let read = Source::Spool(home.path().to_owned()).read(|found| {
+        let read = Source::Spool { directory: home.path().to_owned(), behind: None }.read(|found| {
             if let Found::Letter(_, letter) = found {
                 offsets.push(letter.offset);
             }

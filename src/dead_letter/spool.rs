@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -21,11 +21,34 @@ pub(super) struct Spool {
     max_bytes: u64,
     size: Gauge,
     fsync_duration: DurationHistogram,
-    /// The list of what was replayed as it was when it was last looked at.
-    tidied: Mutex<Option<Stamp>>,
+    tidied: Mutex<Tidied>,
+}
+
+/// How removing what was replayed went last.
+#[derive(Default)]
+struct Tidied {
+    /// The list of what was replayed as it was then, if all went well.
+    seen: Option<Stamp>,
+    failed: Option<Instant>,
 }
 
 type Stamp = (u64, SystemTime);
+
+/// How soon removing is tried again after it failed.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// What the log needs for itself, at most, beside what it needs for each record.
+const EMPTY: u64 = 64;
+
+/// Whether there is room for so many bytes when nothing else is there.
+pub(super) fn may_fit(bytes: u64, max_bytes: u64) -> bool {
+    bytes + EMPTY <= max_bytes
+}
+
+/// The log, to be held for as short as may be: lanes and commits wait for it.
+pub(super) fn lock(log: &Mutex<wal::Log>) -> MutexGuard<'_, wal::Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Opens a spool's log, as the only one.
 pub(super) fn open(directory: &Path) -> Result<wal::Log, wal::Error> {
@@ -65,7 +88,7 @@ impl Spool {
     }
 
     fn lock(&self) -> MutexGuard<'_, wal::Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
     }
 
     /// Appends a record, if there is room.
@@ -73,7 +96,9 @@ impl Spool {
         let mut log = self.lock();
         if self.has_room(&log, record).is_err() {
             log.refresh()?;
-            self.tidy(&mut log);
+            drop(log);
+            self.tidy();
+            log = self.lock();
         }
         let appended = self.has_room(&log, record).and_then(|()| append(&mut log, record));
         self.measure(&log);
@@ -85,7 +110,6 @@ impl Spool {
         // Only preparing it takes the lock, so that lanes can go on.
         let pending = {
             let mut log = self.lock();
-            self.tidy(&mut log);
             self.measure(&log);
             log.begin_sync()?
         };
@@ -109,24 +133,31 @@ impl Spool {
     }
 
     /// Removes what has been replayed, unless a replay goes on. What cannot be removed is in the way of nobody but the next
-    /// letter, which then says that there is no room.
-    fn tidy(&self, log: &mut wal::Log) {
+    /// letter, which then says that there is no room. Blocks, and letters are put in meanwhile.
+    pub fn tidy(&self) {
         let path = progress_of(&self.directory);
         let stamp = || std::fs::metadata(&path).and_then(|of_file| Ok((of_file.len(), of_file.modified()?))).ok();
-        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamp().is_none_or(|now| now.0 == 0 || *tidied == Some(now)) {
+        // Or else somebody is at it.
+        let Ok(mut tidied) = self.tidied.try_lock() else { return };
+        let failed_lately = tidied.failed.is_some_and(|failed| failed.elapsed() < AGAIN);
+        if failed_lately || stamp().is_none_or(|now| now.0 == 0 || tidied.seen == Some(now)) {
             return;
         }
         match Progress::claim(&path) {
             Ok(None) => return,
-            Ok(Some(mut progress)) => {
-                if let Err(error) = tidy(log, &mut progress) {
+            Ok(Some(mut progress)) => match tidy(&self.log, &mut progress) {
+                Ok(()) => *tidied = Tidied { seen: stamp(), failed: None },
+                Err(error) => {
                     tracing::warn!(%error, "what has been replayed of the dead letters cannot be removed");
+                    tidied.failed = Some(Instant::now());
                 }
+            },
+            Err(error) => {
+                tracing::warn!(%error, "it cannot be told which dead letters have been replayed");
+                tidied.failed = Some(Instant::now());
             }
-            Err(error) => tracing::warn!(%error, "it cannot be told which dead letters have been replayed"),
         }
-        *tidied = stamp();
+        self.measure(&self.lock());
     }
 
     fn measure(&self, log: &wal::Log) {

@@ -6,12 +6,14 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 
 use prost::Message;
 use proto::dead_letter::DeadLetter;
-use wal::{Entry, Position};
+use wal::{Entry, Position, Reader};
 
 use super::progress::{Done, Progress};
+use super::spool::{append, lock};
 
 /// Why not everything was removed that could be.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,8 @@ pub(super) enum TidyError {
     Log(#[from] wal::Error),
     #[error("what has been replayed cannot be noted: {0}")]
     Progress(#[from] io::Error),
+    #[error("segments have vanished meanwhile")]
+    Vanished,
 }
 
 /// Where a spool keeps what has been replayed of it.
@@ -34,9 +38,16 @@ struct Use {
     done: u64,
 }
 
-/// Removes replayed letters from the log, and then what `progress` notes of them.
-pub(super) fn tidy(log: &mut wal::Log, progress: &mut Progress) -> Result<(), TidyError> {
-    let mut rest = survey(log, progress)?.into_iter().peekable();
+/// Removes replayed letters from the log, and then what `progress` notes of them. The log is held for single steps only:
+/// what is put in meanwhile is in later segments than those that are looked at.
+pub(super) fn tidy(log: &Mutex<wal::Log>, progress: &mut Progress) -> Result<(), TidyError> {
+    let (reader, newest, losses) = {
+        let mut log = lock(log);
+        log.refresh()?;
+        log.end_segment();
+        (log.read_from(Position::START)?, log.end().segment, log.losses())
+    };
+    let mut rest = survey(reader, newest, progress)?.into_iter().peekable();
     while rest.peek().is_some() {
         // As few segments as it takes, so that what is appended meanwhile takes little room.
         let (mut left, mut done, mut part) = (0, 0, Vec::new());
@@ -55,17 +66,18 @@ pub(super) fn tidy(log: &mut wal::Log, progress: &mut Progress) -> Result<(), Ti
             append_again(log, progress, *first, *last)?;
         }
         let last = *last;
-        log.truncate_before(Position::new(last + 1, 0))?;
+        remove(&mut lock(log), last, losses)?;
         progress.retain(|done| done.position.segment > last)?;
     }
     Ok(())
 }
 
-/// What is in each segment, oldest first, up to the first that is damaged.
-fn survey(log: &wal::Log, progress: &Progress) -> Result<Vec<Use>, wal::Error> {
+/// What is in each segment, oldest first, up to the newest or the first that is damaged.
+fn survey(reader: Reader, newest: u64, progress: &Progress) -> Result<Vec<Use>, wal::Error> {
     let mut uses: Vec<Use> = Vec::new();
-    for entry in log.read_from(Position::START)? {
+    for entry in reader {
         match entry? {
+            Entry::Record { position, .. } if position.segment > newest => break,
             Entry::Record { position, payload } => {
                 if uses.last().is_none_or(|last| last.segment != position.segment) {
                     uses.push(Use { segment: position.segment, left: 0, done: 0 });
@@ -88,20 +100,93 @@ fn survey(log: &wal::Log, progress: &Progress) -> Result<Vec<Use>, wal::Error> {
 }
 
 /// Appends what is left in these segments to the end, and makes it durable.
-fn append_again(log: &mut wal::Log, progress: &Progress, first: u64, last: u64) -> Result<(), wal::Error> {
-    log.end_segment();
-    for entry in log.read_from(Position::new(first, 0))? {
+fn append_again(log: &Mutex<wal::Log>, progress: &Progress, first: u64, last: u64) -> Result<(), wal::Error> {
+    let reader = lock(log).read_from(Position::new(first, 0))?;
+    for entry in reader {
         match entry? {
             Entry::Record { position, .. } if position.segment > last => break,
             Entry::Record { position, payload } if !is_done(progress, position, &payload) => {
-                super::spool::append(log, &payload)?;
+                append(&mut lock(log), &payload)?;
             }
             _ => {}
         }
     }
-    log.sync().map(drop)
+    let pending = lock(log).begin_sync()?;
+    pending.run().map(drop)
+}
+
+/// Removes segments up to this one, if they are those that were looked at: or else what is noted of them is still needed.
+fn remove(log: &mut wal::Log, last: u64, losses: u64) -> Result<(), TidyError> {
+    if log.losses() == losses {
+        // It looks again, and then removes nothing.
+        log.truncate_before(Position::new(last + 1, 0))?;
+    }
+    if log.losses() == losses { Ok(()) } else { Err(TidyError::Vanished) }
 }
 
 fn is_done(progress: &Progress, position: Position, payload: &[u8]) -> bool {
     DeadLetter::decode(payload).is_ok_and(|letter| progress.has(&Done::new(position, &letter)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(offset: i64) -> DeadLetter {
+        DeadLetter { offset, value: Some(vec![0; 200]), ..DeadLetter::default() }
+    }
+
+    fn offsets(log: &wal::Log) -> Vec<i64> {
+        let entries = log.read_from(Position::START).expect("it can be read");
+        let payloads = entries.filter_map(|entry| match entry.expect("it can be read") {
+            Entry::Record { payload, .. } => Some(payload),
+            _ => None,
+        });
+        payloads.map(|payload| DeadLetter::decode(payload.as_slice()).expect("a letter").offset).collect()
+    }
+
+    /// A log with so many letters, of which those are noted as replayed.
+    fn replayed(home: &Path, count: i64, which: impl Fn(i64) -> bool) -> (Mutex<wal::Log>, Progress) {
+        let mut log = crate::dead_letter::spool::open(home).expect("the directory is ours");
+        let mut progress = Progress::claim(&progress_of(home)).expect("it can be made").expect("nobody has it");
+        for offset in 0..count {
+            let position = log.append(&letter(offset).encode_to_vec()).expect("it can be written");
+            if which(offset) {
+                progress.note(&[Done::new(position, &letter(offset))]).expect("it can be written");
+            }
+        }
+        (Mutex::new(log), progress)
+    }
+
+    #[test]
+    fn what_is_put_in_meanwhile_stays() {
+        let home = tempfile::tempdir().expect("there is room for a directory");
+        let (log, mut progress) = replayed(home.path(), 400, |offset| offset % 4 != 0);
+        let put_in = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                put_in.wait();
+                for offset in 10_000..10_100 {
+                    append(&mut lock(&log), &letter(offset).encode_to_vec()).expect("it can be written");
+                }
+            });
+            put_in.wait();
+            tidy(&log, &mut progress).expect("it can be tidied");
+        });
+        let mut left = offsets(&lock(&log));
+        left.sort_unstable();
+        assert_eq!(left, (0..400).step_by(4).chain(10_000..10_100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_noted_of_segments_that_are_not_removed_is_kept() {
+        let home = tempfile::tempdir().expect("there is room for a directory");
+        let (log, _progress) = replayed(home.path(), 10, |_| false);
+        let mut log = lock(&log);
+        let (last, losses) = (log.end().segment, log.losses());
+        log.sync().expect("it can be written");
+        std::fs::remove_file(&wal::segments(home.path()).expect("they are listed")[0].path).expect("it is there");
+        log.refresh().expect("it can be listed");
+        assert!(matches!(remove(&mut log, last, losses), Err(TidyError::Vanished)));
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -12,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
 use super::consumer::list_at;
-use super::trouble::Trouble;
+use super::trouble::{Reported, Trouble};
 use super::{Positions, TopicPartition, WITHOUT_EXEMPLARS, reset};
 use crate::config;
 
@@ -121,13 +120,9 @@ const REPORTS: Duration = Duration::from_millis(5);
 /// What is wrong, of what librdkafka has reported since the last answer.
 #[derive(Default)]
 struct Listening {
-    trouble: Mutex<Option<Trouble>>,
+    trouble: Reported,
     /// That the group may not be used, which is reported before anything of the group has been asked.
-    group: Mutex<Option<Trouble>>,
-}
-
-fn take(trouble: &Mutex<Option<Trouble>>) -> Option<Trouble> {
-    trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    group: Reported,
 }
 
 impl ClientContext for Listening {
@@ -136,13 +131,9 @@ impl ClientContext for Listening {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let later = Trouble::new(&error, reason);
-        let trouble = if later.bars_group() { &self.group } else { &self.trouble };
-        let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = Some(match trouble.take() {
-            Some(earlier) => earlier.or(later),
-            None => later,
-        });
+        let trouble = Trouble::new(&error, reason);
+        let reported = if trouble.bars_group() { &self.group } else { &self.trouble };
+        reported.add(trouble);
     }
 }
 
@@ -164,7 +155,8 @@ impl Observer {
     /// An answer, or why there is none: librdkafka reports that beside.
     fn answered<T>(&self, answer: KafkaResult<T>) -> Result<T, Trouble> {
         while self.client.poll(REPORTS).is_some() {}
-        let reported = take(&self.client.context().trouble);
+        // An answer ends what was reported before.
+        let reported = self.client.context().trouble.take();
         answer.map_err(|error| match reported {
             Some(reported) => reported.or(error.into()),
             None => error.into(),
@@ -213,7 +205,7 @@ impl Observer {
     pub fn committed(&self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, Committed>, Trouble> {
         let committed = self.client.committed_offsets(list(partitions, Offset::Invalid), ANSWER);
         let answer = self.answered(committed);
-        let of_group = take(&self.client.context().group);
+        let of_group = self.client.context().group.take();
         answer.map(|committed| offsets(&committed, as_committed)).map_err(|trouble| of_group.unwrap_or(trouble))
     }
 

@@ -429,9 +429,15 @@ impl PollLoop {
             }
             let refused = context.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(error) = refused else { return };
+            // A generation is not valid any more when the group has gone on to the next one, with us: to it the same commit is
+            // right. Nothing that has not been given back is anybody else's.
             let passes = matches!(
                 error.rdkafka_error_code(),
-                Some(RDKafkaErrorCode::RebalanceInProgress | RDKafkaErrorCode::StaleMemberEpoch)
+                Some(
+                    RDKafkaErrorCode::RebalanceInProgress
+                        | RDKafkaErrorCode::IllegalGeneration
+                        | RDKafkaErrorCode::StaleMemberEpoch
+                )
             );
             if !passes || Instant::now() >= deadline {
                 tracing::warn!(%error, "the last commit was refused; what it was of will be delivered again");

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProd
 use tokio::sync::oneshot;
 
 use super::client;
-use super::trouble::Trouble;
+use super::trouble::{Reported, Trouble};
 use crate::config;
 
 /// How long metadata may take.
@@ -105,7 +105,7 @@ impl Producer {
         let asked = tokio::task::spawn_blocking(move || {
             let context = producer.context();
             let metadata = producer.client().fetch_metadata(Some(&topic), ANSWER);
-            let metadata = metadata.map_err(|error| context.because(error.into()))?;
+            let metadata = metadata.map_err(|error| context.reported.because(error.into()))?;
             let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
             match metadata.topics().first().map(|topic| (topic.error(), topic.partitions().len())) {
                 Some((None, count @ 1..)) => Ok(i32::try_from(count).expect("Kafka counts partitions in an i32")),
@@ -134,7 +134,7 @@ impl Producer {
             };
             match trouble.code() {
                 Some(code) if is_for_its_own_sake(code) => NotSent::Refused(trouble),
-                _ => NotSent::Unavailable(producer.context().because(trouble)),
+                _ => NotSent::Unavailable(producer.context().reported.because(trouble)),
             }
         })
     }
@@ -189,17 +189,7 @@ type Sent = Result<(), KafkaError>;
 /// Hands each acknowledgement to who waits for it, and keeps what librdkafka complains of.
 #[derive(Default)]
 struct Deliveries {
-    trouble: Mutex<Option<Trouble>>,
-}
-
-impl Deliveries {
-    /// What went wrong, or what librdkafka has reported as its cause.
-    fn because(&self, trouble: Trouble) -> Trouble {
-        match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(reported) => reported.or(trouble),
-            None => trouble,
-        }
-    }
+    reported: Reported,
 }
 
 impl ClientContext for Deliveries {
@@ -211,12 +201,7 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let later = Trouble::new(&error, reason);
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = Some(match trouble.take() {
-            Some(earlier) => earlier.or(later),
-            None => later,
-        });
+        self.reported.add(Trouble::new(&error, reason));
     }
 }
 

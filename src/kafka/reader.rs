@@ -50,7 +50,6 @@ pub fn read(
     while !ends.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                moved = Instant::now();
                 let end = ends.get(&message.partition()).copied();
                 if end.is_some_and(|end| message.offset() < end) && each(&as_record(topic, &message)).is_break() {
                     return Ok(());
@@ -58,6 +57,8 @@ pub fn read(
                 if end.is_some_and(|end| message.offset() + 1 >= end) {
                     ends.remove(&message.partition());
                 }
+                // Not before `each`, which may take as long as it likes: that is no silence.
+                moved = Instant::now();
             }
             // Behind its last record there may be offsets that stand for none.
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(ends.remove(&partition)),

@@ -1,5 +1,7 @@
 //! What Kafka and librdkafka say is wrong, and what to do about it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// What makes a topic readable. Kafka does not tell those who may not read a topic that it exists.
@@ -92,6 +94,38 @@ impl Trouble {
     pub fn or(self, later: Self) -> Self {
         let follows = matches!(later.kind(), Kind::Transport | Kind::Other);
         if follows && !matches!(self.kind(), Kind::Transport | Kind::Other) { self } else { later }
+    }
+}
+
+/// What librdkafka has reported since it was last taken: of several, the one that tells more.
+#[derive(Default)]
+pub(super) struct Reported(Mutex<Option<Trouble>>);
+
+impl Reported {
+    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what came last.
+    pub fn add(&self, later: Trouble) {
+        let mut reported = self.lock();
+        *reported = Some(match reported.take() {
+            Some(earlier) => earlier.or(later),
+            None => later,
+        });
+    }
+
+    /// Takes it.
+    pub fn take(&self) -> Option<Trouble> {
+        self.lock().take()
+    }
+
+    /// What went wrong, or what has been reported as its cause.
+    pub fn because(&self, trouble: Trouble) -> Trouble {
+        match self.take() {
+            Some(reported) => reported.or(trouble),
+            None => trouble,
+        }
     }
 }
 

@@ -54,7 +54,10 @@ impl Pipeline {
         }
         let mut observer = observer;
         if self.takes_exemplars {
-            let question = move |first: &Observer| left_behind(&first.committed(&partitions)?, &config);
+            let question = move |first: &Observer| {
+                let committed = unless_barred(first.committed(&partitions))?;
+                committed.map_or(Ok(0), |committed| left_behind(&committed, &config))
+            };
             let (returned, left_behind) = self.ask(observer, stop, question).await?;
             observer = returned;
             if left_behind == 0 {

@@ -156,6 +156,10 @@ async fn are_listed_and_shown(
     assert!(nowhere.err.contains("topic nowhere cannot be read"), "{nowhere:?}");
     let unknown = run(bridge.path(), &["show", "99:0", "--from-topic", dead]).await;
     assert!(unknown.err.contains(&format!("no dead letter at 99:0 in topic {dead}")), "{unknown:?}");
+    for arguments in [&["list", "--json"][..], &["show", "99:0"]] {
+        let spool = run(bridge.path(), arguments).await;
+        assert!(spool.err.contains(&format!("--from-topic {dead}")), "{spool:?}");
+    }
 }
 
 /// What is in the spool, by offset.
@@ -290,6 +294,7 @@ async fn letters_on_a_topic_are_replayed_once() {
     let replay = async || run(bridge.path(), &["replay", "--from-topic", &dead, "--to", "receiver"]).await;
     let first = replay().await;
     assert_eq!((first.code, first.out.as_str()), (Some(1), "replayed 10, refused 2, left 2\n"), "{first:?}");
+    assert!(first.err.contains(&format!("data/dead-letter/replayed-{dead}")), "{first:?}");
     assert!(first.err.contains("too much") && first.err.contains("unrecognized"), "{first:?}");
     assert_eq!(accepted(&receiver)[&0], (0..20).filter(|number| number % 2 == 1).collect::<Vec<_>>());
     let listed = run(bridge.path(), &["list", "--json", "--from-topic", &dead]).await.lines();

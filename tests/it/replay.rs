@@ -118,9 +118,11 @@ async fn each_is_sent_to_its_receiver_once_while_the_bridge_runs() {
     // The bridge has the spool, and removes them when it next commits.
     Producer::new(kafka.bootstrap()).produce(&topic, numbers(60..61)).await;
     eventually("they are gone from the disk", PATIENCE, async || on_disk(&bridge).await == 0).await;
-    let metrics = bridge.metrics().await;
-    let size = metrics.value("exemplar_bridge_dead_letter_spool_bytes", &[]);
-    assert!(size.is_some_and(|size| size < 100.0), "{size:?}");
+    eventually("that is told", PATIENCE, async || {
+        let size = bridge.metrics().await.value("exemplar_bridge_dead_letter_spool_bytes", &[]);
+        if size.is_some_and(|size| size < 100.0) { Ok(()) } else { Err(format!("{size:?}")) }
+    })
+    .await;
     let verified = run_program(bridge.path(), &["wal", "verify", "data/dead-letter"]).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }
@@ -198,6 +200,29 @@ async fn records_go_back_to_where_they_came_from_as_they_were() {
     let of = |series: i64| (0..30).filter(|number| number % 3 == series).collect::<Vec<_>>();
     assert_eq!(accepted(&receiver), (0..3).map(|series| (series as u64, of(series))).collect());
     assert_eq!(dead_letters(&bridge), [Value::Null; 0]);
+}
+
+/// Each receiver's group has its own letters, of the same records.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_several_receivers_refused_goes_back_once() {
+    let (kafka, topic, first) = one_partition(numbers(0..10)).await;
+    let second = Receiver::start().await;
+    for receiver in [&first, &second] {
+        receiver.script(|_| Answer::status(400).body("no"));
+    }
+    let receivers = crate::receivers::list(&[first.url(), second.url()]);
+    let mut bridge = bridge(kafka, &topic).config(receivers).start().await;
+    eventually("both have refused all", PATIENCE, async || dead_letters(&bridge).len() == 20).await;
+    bridge.terminate().await;
+
+    let dry = replay(&bridge, &["--to", "topic", "--dry-run"]).await;
+    assert!(dry.out.ends_with("would replay 10, left 0\n"), "{dry:?}");
+    let dry = replay(&bridge, &["--to", "receiver", "--dry-run"]).await;
+    assert!(dry.out.ends_with("would replay 20, left 0\n"), "{dry:?}");
+    let ran = replay(&bridge, &["--to", "topic"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "replayed 10, refused 0, left 0\n"), "{ran:?}");
+    assert_eq!(kafka.records(&topic).await.len(), 20);
+    assert_eq!((dead_letters(&bridge).len(), on_disk(&bridge).await), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,6 +329,10 @@ async fn a_receiver_that_refuses_all_or_is_the_wrong_one_is_no_reason_to_go_on()
         assert_eq!((wrong.code, wrong.out.as_str()), (Some(1), "replayed 0, refused 0, left 160\n"), "{wrong:?}");
         assert!(wrong.err.contains("no such path") && wrong.err.contains("check its url"), "{wrong:?}");
     }
+    // Nobody has refused these, and there may be others behind them.
+    let renamed = replay(&bridge, &["--to", "receiver", "--set", "remote_write.name=other"]).await;
+    assert_eq!((renamed.code, renamed.out.as_str()), (Some(1), "replayed 0, refused 160, left 160\n"));
+    assert!(renamed.err.contains("name one by --receiver") && !renamed.err.contains("it is not the data"));
     let nobody = replay(&bridge, &["--to", "receiver", "--receiver", "nobody"]).await;
     assert_eq!(nobody.code, Some(1));
     assert!(nobody.err.contains("--receiver nobody"), "{nobody:?}");
@@ -340,4 +369,15 @@ async fn a_spool_that_is_not_there_is_not_made() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
     assert!(ran.err.contains("No such file"), "{ran:?}");
     assert!(!home.path().join("nowhere").exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_said_to_be_written() {
+    let home = tempfile::tempdir().expect("there is room for a directory");
+    std::fs::create_dir_all(home.path().join("spool/replayed")).expect("the directory is ours");
+    for arguments in [&["list", "spool"][..], &["replay", "spool", "--to", "receiver", "--dry-run"]] {
+        let ran = run(home.path(), arguments).await;
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.contains("cannot read spool/replayed"), "{ran:?}");
+    }
 }

@@ -51,7 +51,8 @@ async fn rolls(properties: Value) {
     for instance in &mut instances {
         assert!(instance.terminate().await.success(), "{}", instance.log());
     }
-    assert_eq!(kafka.lag(&topic, &topic).await, 0);
+    let logs = || instances.iter().map(Bridge::log).collect::<Vec<_>>().join("\n");
+    assert_eq!(kafka.lag(&topic, &topic).await, 0, "{}", logs());
     let accepted = accepted(&receiver);
     for (series, wanted) in wanted(&records) {
         let differs = accepted[&series].iter().zip(&wanted).find(|(accepted, wanted)| accepted != wanted);

@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config, listed: bool, files: bool) -> Vec<Finding> 
             let what = format!("{:?} is the name of another receiver too", receiver.name);
             check.add(place.key("name"), what, "give each receiver a name of its own");
         }
-        if config.remote_write.len() > 1 && receiver.name == EXEMPLARS {
+        if receiver.name == EXEMPLARS {
             let what = format!("{EXEMPLARS:?} is what the exemplars' own consumer group is called");
             check.add(place.key("name"), what, "give the receiver another name");
         }

@@ -3,6 +3,7 @@
 //! One at a time and in order. What is accepted is noted at once, so that a replay that ends in any way goes on where it was:
 //! only the letter that was under way is sent again. What is refused stays where it is, and what comes behind it is sent.
 
+mod copies;
 mod origin;
 mod pace;
 mod receiver;
@@ -10,6 +11,7 @@ mod receiver;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use proto::dead_letter::DeadLetter;
@@ -17,10 +19,11 @@ use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::copies::Copies;
 use self::origin::Origin;
 use self::pace::Pace;
 use self::receiver::Receivers;
-use super::progress::{self, Done, Progress};
+use super::progress::{Done, Progress};
 use super::source::Found;
 use super::tidy::tidy;
 use super::{Source, SourceError, origin, spool};
@@ -99,8 +102,10 @@ pub enum ReplayError {
 /// How sending one letter ended.
 enum Sent {
     Accepted,
-    /// For its own sake; why.
+    /// For its own sake, by whoever it was sent to; why.
     Refused(String),
+    /// Nobody was asked: there is nowhere to send it, or nothing that can be; why.
+    Unsendable(String),
     /// Told to stop before it was known.
     Stopped,
 }
@@ -116,13 +121,17 @@ enum Target {
 struct Counts {
     replayed: usize,
     refused: usize,
+    /// By whoever they were sent to.
+    refused_in_a_row: u32,
     /// Neither: not wanted, or not come to.
     passed: usize,
-    refused_in_a_row: u32,
 }
 
 /// How often what was noted is made durable: so much may be sent again after a power cut.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// How long to wait for whoever else has what was noted.
+const CLAIM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Replays letters until all have been tried or `stop` is cancelled, and says on `out` how it went; what was refused and
 /// what is waited for is told on `err`.
@@ -137,7 +146,10 @@ pub async fn replay(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Exit, ReplayError> {
-    if let Source::Spool(directory) = &source {
+    if let Some(hint) = source.hint() {
+        writeln!(err, "{hint}")?;
+    }
+    if let Source::Spool { directory, .. } = &source {
         // Or else one that is not there would be made.
         wal::segments(directory).map_err(SourceError::from)?;
     }
@@ -148,15 +160,22 @@ pub async fn replay(
         To::Receiver(name) => Target::Receivers(Box::new(Receivers::new(config, name.clone())?)),
         To::Topic => Target::Origin(Box::new(Origin::new(config)?)),
     };
-    let progress = Progress::claim(&source.progress()).map_err(ReplayError::Progress)?;
-    let progress = progress.ok_or_else(|| ReplayError::Taken(source.to_string()))?;
+    let progress = claim(&source, stop).await?;
+    if let Source::Topic { .. } = &source {
+        writeln!(err, "what is replayed is noted in {}, on this machine only", source.progress().display())?;
+    }
+    let copies = match &options.to {
+        To::Topic => copies(source.clone(), &progress).await?,
+        To::Receiver(_) => Copies::default(),
+    };
 
-    let mut replay = Replay { target, progress, pace: Pace::new(options.rate), stop, counts: Counts::default() };
+    let pace = Pace::new(options.rate);
+    let mut replay = Replay { target, copies, progress, pace, stop, counts: Counts::default() };
     let mut told = Told { err, last: String::new() };
     let ended = replay.run(source.clone(), options, &mut told).await;
     let Replay { mut progress, counts, .. } = replay;
     progress.sync().map_err(ReplayError::Progress)?;
-    if let Source::Spool(directory) = &source {
+    if let Source::Spool { directory, .. } = &source {
         remove_replayed(directory, &mut progress, err)?;
     }
     let Counts { replayed, refused, passed, refused_in_a_row } = counts;
@@ -177,22 +196,52 @@ async fn rehearse(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Exit, ReplayError> {
-    let replayed = progress::read(&source.progress()).map_err(ReplayError::Progress)?;
-    let (mut sent, mut left) = (0, 0);
+    let replayed = source.replayed()?;
+    let (mut sent, mut left, mut copies) = (0, 0, Copies::default());
     let mut letters = read(source);
     while let Some(found) = letters.recv().await {
         match found? {
             Found::Lost(what) => writeln!(err, "{what}")?,
             Found::Letter(position, letter) if replayed.contains(&Done::new(position, &letter)) => {}
             Found::Letter(position, letter) if options.wants(&letter) => {
-                sent += 1;
-                writeln!(out, "{position} {} {}", origin(&letter), letter.reason)?;
+                let first = copies.add(Done::new(position, &letter), &letter);
+                if first || options.to != To::Topic {
+                    sent += 1;
+                    writeln!(out, "{position} {} {}", origin(&letter), letter.reason)?;
+                }
             }
             Found::Letter(..) => left += 1,
         }
     }
     writeln!(out, "would replay {sent}, left {left}")?;
     Ok(Exit::Fine)
+}
+
+/// What has been replayed, as the only one who notes it. A bridge that is just removing it is soon done.
+async fn claim(source: &Source, stop: &CancellationToken) -> Result<Progress, ReplayError> {
+    let began = Instant::now();
+    loop {
+        if let Some(progress) = Progress::claim(&source.progress()).map_err(ReplayError::Progress)? {
+            return Ok(progress);
+        }
+        if began.elapsed() >= CLAIM_WITHIN || !pause(Duration::from_millis(100), stop).await {
+            return Err(ReplayError::Taken(source.to_string()));
+        }
+    }
+}
+
+/// Which letters are of the same record, of those that are left.
+async fn copies(source: Source, progress: &Progress) -> Result<Copies, ReplayError> {
+    let (mut copies, mut letters) = (Copies::default(), read(source));
+    while let Some(found) = letters.recv().await {
+        if let Found::Letter(position, letter) = found? {
+            let done = Done::new(position, &letter);
+            if !progress.has(&done) {
+                copies.add(done, &letter);
+            }
+        }
+    }
+    Ok(copies)
 }
 
 /// The letters of a place, one after the other, read on a thread of their own.
@@ -215,7 +264,7 @@ fn read(source: Source) -> mpsc::Receiver<Result<Found, SourceError>> {
 fn remove_replayed(directory: &Path, progress: &mut Progress, err: &mut impl Write) -> io::Result<()> {
     let left = "what has been replayed is still in the spool, and will not be sent again";
     match spool::open(directory) {
-        Ok(mut log) => match tidy(&mut log, progress) {
+        Ok(log) => match tidy(&Mutex::new(log), progress) {
             Ok(()) => Ok(()),
             Err(error) => writeln!(err, "{left}: {error}"),
         },
@@ -227,6 +276,8 @@ fn remove_replayed(directory: &Path, progress: &mut Progress, err: &mut impl Wri
 /// A replay under way.
 struct Replay<'a> {
     target: Target,
+    /// If records are sent to their topics.
+    copies: Copies,
     progress: Progress,
     pace: Pace,
     stop: &'a CancellationToken,
@@ -257,7 +308,11 @@ impl Replay<'_> {
             }
             match self.target.send(&letter, self.stop, told).await {
                 Ok(Sent::Accepted) => {
-                    self.progress.note(done).map_err(ReplayError::Progress)?;
+                    let copies = match self.copies.of(&letter) {
+                        [] => &[done],
+                        copies => copies,
+                    };
+                    self.progress.note(copies).map_err(ReplayError::Progress)?;
                     self.counts.replayed += 1;
                     self.counts.refused_in_a_row = 0;
                 }
@@ -265,6 +320,10 @@ impl Replay<'_> {
                     told.line(&format!("{position} {} is refused: {why}", origin(&letter)))?;
                     self.counts.refused += 1;
                     self.counts.refused_in_a_row += 1;
+                }
+                Ok(Sent::Unsendable(why)) => {
+                    told.line(&format!("{position} {} cannot be sent: {why}", origin(&letter)))?;
+                    self.counts.refused += 1;
                 }
                 Ok(Sent::Stopped) => self.counts.passed += 1,
                 Err(error) => {

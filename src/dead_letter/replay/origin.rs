@@ -39,7 +39,7 @@ impl Origin {
             };
             // Somebody has to do something, and this may be one of many topics.
             if let Some(remedy) = topic::remedy(trouble.code()) {
-                return Ok(Sent::Refused(format!("topic {}: {}; {remedy}", letter.topic, trouble.reason())));
+                return Ok(Sent::Unsendable(format!("topic {}: {}; {remedy}", letter.topic, trouble.reason())));
             }
             told.waits(format!("topic {} takes no records, retrying: {trouble}", letter.topic))?;
             if !pause(backoff.next(None), stop).await {
@@ -60,7 +60,7 @@ impl Origin {
         if letter.partition >= count {
             let why =
                 format!("topic {} has {count} partitions now, and no partition {}", letter.topic, letter.partition);
-            return Ok(Sent::Refused(why));
+            return Ok(Sent::Unsendable(why));
         }
         let message = Message {
             topic: &letter.topic,

@@ -49,13 +49,13 @@ impl Receivers {
     ) -> Result<Sent, ReplayError> {
         let name = self.chosen.as_ref().unwrap_or(&letter.receiver);
         let Some(receiver) = self.receivers.get(name) else {
-            return Ok(Sent::Refused(format!("receiver {name} is not in remote_write; name one by --receiver")));
+            return Ok(Sent::Unsendable(format!("receiver {name} is not in remote_write; name one by --receiver")));
         };
         match body(&mut self.decoder, letter) {
             Ok(Some(body)) => receiver.send(name, body, stop, told).await,
             // There is nothing to send.
             Ok(None) => Ok(Sent::Accepted),
-            Err(error) => Ok(Sent::Refused(format!("{}: {error}", error.reason()))),
+            Err(error) => Ok(Sent::Unsendable(format!("{}: {error}", error.reason()))),
         }
     }
 }
