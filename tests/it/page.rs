@@ -163,6 +163,7 @@ async fn from_a_selector_to_the_trace_of_the_slowest_request() {
     tab.drag(slowest, slowest).await;
     tab.until("!document.getElementById('detail').hidden").await;
     assert!(text(&tab, "#detail h2").await.starts_with("7.5 s at "));
+    assert!(!text(&tab, "#detail").await.contains("null"));
     let labels = texts(&tab, "#detail dd .text").await;
     assert_eq!(labels, ["s2", "http_request_duration_seconds_bucket", "shop", "/checkout"]);
     let link = tab.eval("(({ href, target, rel }) => [href, target, rel])(document.querySelector('#detail a'))").await;

@@ -17,7 +17,7 @@ export function fill(section, { points, index, unit, traceUrl, ask, close }) {
   actions.querySelector("a")?.classList.add("button", "primary");
   section.replaceChildren(
     make("div", { className: "bar" }, title, actions),
-    why(traceUrl, link),
+    ...why(traceUrl, link),
     make("div", { className: "columns" },
       list("Exemplar", { ...exemplar.labels }, (name, text) => ask({ query: "", own: `{${matcher(name, text)}}` }), "Everything with"),
       list("Series", series, (name, text) => ask({ query: `{${matcher(name, text)}}`, own: "" }), "All series with"),
@@ -26,9 +26,9 @@ export function fill(section, { points, index, unit, traceUrl, ask, close }) {
 
 /** Why there is no link. */
 function why(traceUrl, link) {
-  if (link) return null;
+  if (link) return [];
   const text = traceUrl ? "This exemplar has not all labels that links to traces need: " : "For a link to the trace, set http.trace_url in the bridge’s configuration.";
-  return make("p", { className: "hint" }, text, traceUrl ? make("code", {}, traceUrl) : null);
+  return [make("p", { className: "hint" }, text, traceUrl ? make("code", {}, traceUrl) : null)];
 }
 
 function list(title, labels, search, verb) {
