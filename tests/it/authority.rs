@@ -59,10 +59,7 @@ impl Authority {
 }
 
 /// Listens with a certificate in front of another port: where, and the task that does it.
-pub async fn tls_in_front_of(
-    port: u16,
-    (certificate, key): (Certificate, KeyPair),
-) -> (String, JoinHandle<()>) {
+pub async fn tls_in_front_of(port: u16, (certificate, key): (Certificate, KeyPair)) -> (String, JoinHandle<()>) {
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -13,7 +13,7 @@ use serde_json::json;
 use testkit::traffic::{Encoding, encode_request, numbered};
 use testkit::{Answer, Kafka, PATIENCE, Producer, Receiver, Record, Request, eventually, unique};
 
-use crate::authority::{Authority, tls_in_front_of};
+use crate::authority::Authority;
 use crate::one_sample::{accepted, numbers, one_partition, record};
 use crate::refused::{dead_letters, failing};
 use crate::{all_committed, bridge, committed};
