@@ -27,6 +27,7 @@ mod offset_resets;
 mod one_sample;
 mod outage;
 mod page;
+mod page_parts;
 mod patterns;
 mod power_cut;
 mod prometheus;
