@@ -34,6 +34,7 @@ mod one_sample;
 mod operator_metrics;
 mod outage;
 mod page;
+mod page_parts;
 mod patterns;
 mod power_cut;
 mod prometheus;

@@ -5,10 +5,9 @@
 use proto::remote_write::{TimeSeries, WriteRequest};
 use serde_json::{Value, json};
 use testkit::traffic::{Encoding, encode_request, exemplar, labels};
-use testkit::{Bridge, Browser, Kafka, Look, Producer, Receiver, Record, Tab, get, get_fields, unique};
+use testkit::{Bridge, Browser, Kafka, Look, Producer, Receiver, Record, Tab, unique};
 use tokio::process::Command;
 
-use crate::api::raw;
 use crate::{all_committed, bridge};
 
 /// A series of a shop's latencies, an exemplar of it, and its value in seconds.
@@ -25,12 +24,12 @@ const LATENCIES: [Latency<'_>; 6] = [
 ];
 
 /// The first one's time; the others follow, one a second.
-fn start() -> i64 {
+pub(crate) fn start() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
     now.as_millis() as i64 - 60_000
 }
 
-fn shop(start: i64) -> WriteRequest {
+pub(crate) fn shop(start: i64) -> WriteRequest {
     let series = LATENCIES.iter().zip(0..).map(|(&(route, trace, value), second)| {
         let labels = labels(&[("__name__", "http_request_duration_seconds_bucket"), ("job", "shop"), ("route", route)]);
         series(labels, exemplar(start + second * 1000, value, &[("trace_id", trace)]))
@@ -43,7 +42,7 @@ fn series(labels: Vec<proto::remote_write::Label>, exemplar: proto::remote_write
 }
 
 /// A bridge that holds the exemplars of these requests.
-async fn holding(requests: impl IntoIterator<Item = WriteRequest>, config: Value) -> (Bridge, Receiver) {
+pub(crate) async fn holding(requests: impl IntoIterator<Item = WriteRequest>, config: Value) -> (Bridge, Receiver) {
     let (kafka, receiver, topic) = (Kafka::shared().await, Receiver::start().await, unique("page"));
     kafka.create_topic(&topic, 1, &[]).await;
     let records = requests.into_iter().map(|request| Record::new(encode_request(&request, Encoding::Snappy)));
@@ -458,159 +457,4 @@ async fn a_hundred_thousand_points_are_drawn_and_looked_through() {
     let summary = format!("{},{:03} exemplars of ", some / 1000, some % 1000);
     tab.until(&format!("document.getElementById('summary').textContent.startsWith('{summary}')")).await;
     assert_is_sound(&tab, &bridge).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_page_works_out_is_right() {
-    let (bridge, _receiver) = holding([], json!({})).await;
-    let browser = Browser::start().await;
-    let tab = open(&browser, &bridge, "/?view=status").await;
-    let call = async |function: &str, arguments: Value| {
-        let (module, function) = function.split_once('.').expect("a module and a function");
-        tab.eval(&format!("import('/exemplars/{module}.js').then((module) => module.{function}(...{arguments}))")).await
-    };
-    let link = async |template: &str, trace: &str| {
-        call("export.traceLink", json!([template, { "trace_id": trace }, { "a b": "ü/?" }])).await
-    };
-    for (template, trace, expected) in [
-        ("http://t/${trace_id}", "1/2?3#4", Some("http://t/1%2F2%3F3%234")),
-        ("http://t/?q=${trace_id}&r=${a b}", "\"&'", Some("http://t/?q=%22%26'&r=%C3%BC%2F%3F")),
-        ("http://t/${other}", "1", None),
-        ("http://t/${trace_id}", "", None),
-        ("http://t/${trace_id}/x", "..", None),
-        ("javascript:alert(${trace_id})", "1", None),
-        ("http://t/${__proto__}", "1", None),
-    ] {
-        assert_eq!(link(template, trace).await.as_str(), expected, "{template} with {trace:?}");
-    }
-    let line =
-        call("export.curl", json!([[["query", "{a=\"it's $HOME\"}"], ["start", "1.5"]], "http://x/b/exemplars"]));
-    let query = r#"--data-urlencode 'query={a="it'\''s $HOME"}' -d start=1.5"#;
-    assert_eq!(line.await, format!("curl -s 'http://x/b/api/v1/query_exemplars' {query}"));
-    for (text, kind, typed, selector) in [
-        ("sum(rate(http_", "metric", "http_", Value::Null),
-        ("up{", "name", "", json!("up{}")),
-        ("up{job=\"a,}\", in", "name", "in", json!("up{job=\"a,}\"}")),
-        ("a{b=\"c\"} / up{x=~\"a\\\"", "value", "a\"", json!("up{}")),
-        ("up{job=\"a\",pod!=\"p-1", "value", "p-1", json!("up{job=\"a\"}")),
-    ] {
-        let context = call("complete.context", json!([text, text.len()])).await;
-        assert_eq!(
-            (&context["kind"], &context["typed"], &context["selector"]),
-            (&json!(kind), &json!(typed), &selector),
-            "{text}"
-        );
-    }
-    for text in ["up{job=\"a\"", "up{job ", "label_replace(up, \"a"] {
-        assert_eq!(call("complete.context", json!([text, text.len()])).await, Value::Null, "{text}");
-    }
-    let accepted = "(text, suggestion) => import('/exemplars/complete.js').then(({ accept, context }) =>
-        accept(text, text.length, context(text, text.length), suggestion).text)";
-    for (text, suggestion, expected) in [
-        ("sum(ht", "http", "sum(http{"),
-        ("up{jo", "job", "up{job=\""),
-        ("up{a", "a.b", "up{\"a.b\"=\""),
-        ("up{job=\"a", "a\"b", "up{job=\"a\\\"b\"}"),
-        ("up{job=~\"a", "a.b", "up{job=~\"a\\\\.b\"}"),
-    ] {
-        assert_eq!(
-            tab.eval(&format!("({accepted})({}, {})", Value::from(text), Value::from(suggestion))).await,
-            expected
-        );
-    }
-    for (text, milliseconds) in [
-        ("1632980302.5", 1_632_980_302_500_u64),
-        ("1632980302500", 1_632_980_302_500),
-        ("2021-09-30T05:38:22Z", 1_632_980_302_000),
-        ("2021-09-30 07:38:22+02:00", 1_632_980_302_000),
-    ] {
-        assert_eq!(call("text.parseTime", json!([text])).await, milliseconds, "{text}");
-    }
-    for (value, unit, expected) in [
-        (0.0123, "s", "12.3 ms"),
-        (0.0, "s", "0 s"),
-        (12.0, "", "12"),
-        (2e9, "", "2e9"),
-        (1536.0, "B", "1.5 KiB"),
-        (4e-5, "s", "40 µs"),
-    ] {
-        assert_eq!(call("text.value", json!([value, unit])).await, expected);
-    }
-    // Zero and below have their place on a logarithmic scale, too.
-    let scale = "import('/exemplars/scale.js').then(({ logScale }) => {
-        const scale = logScale(0.001);
-        return [-1, -0.001, 0, 0.001, 1].map((value) => [scale.to(value), scale.from(scale.to(value))]);
-    })";
-    let places = tab.eval(scale).await;
-    let places: Vec<(f64, f64)> = serde_json::from_value(places).expect("pairs of numbers");
-    for ((place, back), (expected, value)) in
-        places.into_iter().zip([(-4.0, -1.0), (-1.0, -0.001), (0.0, 0.0), (1.0, 0.001), (4.0, 1.0)])
-    {
-        assert!((place - expected).abs() < 1e-9 && (back - value).abs() < 1e-9, "{value}: {place}, {back}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn names_and_values_of_labels_are_listed() {
-    let (bridge, _receiver) = holding([shop(start())], json!({})).await;
-    let ask = async |path: &str, fields: &[(&str, &str)]| {
-        let (status, body) = get_fields(&bridge.url(path), fields).await.expect("it answers");
-        (status.as_u16(), serde_json::from_slice::<Value>(&body).expect("JSON"))
-    };
-    let listed = |data: Value| (200, json!({ "status": "success", "data": data }));
-    assert_eq!(ask("/exemplars/labels", &[]).await, listed(json!(["__name__", "job", "route"])));
-    assert_eq!(ask("/exemplars/labels", &[("prefix", "r"), ("match[]", "{job=\"x\"}")]).await, listed(json!([])));
-    assert_eq!(ask("/exemplars/values", &[("label", "route")]).await, listed(json!(["/cart", "/checkout"])));
-    let selector = ("match[]", "http_request_duration_seconds_bucket{route!=\"/cart\"}");
-    assert_eq!(ask("/exemplars/values", &[("label", "route"), selector]).await, listed(json!(["/checkout"])));
-    let (_, first) = ask("/exemplars/values", &[("label", "route"), ("limit", "1")]).await;
-    assert_eq!((&first["data"], &first["warnings"]), (&json!(["/cart"]), &json!(["results truncated due to limit"])));
-    for (path, field) in [("/exemplars/values", ("limit", "1")), ("/exemplars/labels", ("match[]", "{"))] {
-        let (status, error) = ask(path, &[field]).await;
-        assert_eq!((status, &error["errorType"]), (400, &json!("bad_data")), "{error}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn its_files_are_kept_by_browsers_and_may_load_nothing_else() {
-    let (bridge, _receiver) = holding([], json!({})).await;
-    let address = bridge.url("").replace("http://", "");
-    let ask = async |method: &str, path: &str, more: &str| {
-        raw(&address, &format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n")).await
-    };
-    for (path, kind) in [
-        ("/", "text/html; charset=utf-8"),
-        ("/exemplars", "text/html; charset=utf-8"),
-        ("/exemplars/app.js", "text/javascript; charset=utf-8"),
-        ("/exemplars/style.css", "text/css; charset=utf-8"),
-        ("/exemplars/icon.svg", "image/svg+xml"),
-    ] {
-        let answer = ask("GET", path, "").await;
-        let (head, _) = answer.split_once("\r\n\r\n").expect("headers end");
-        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
-        assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
-        assert_eq!(header("content-type"), Some(kind));
-        assert_eq!(
-            (header("cache-control"), header("x-content-type-options"), header("referrer-policy")),
-            (Some("no-cache"), Some("nosniff"), Some("no-referrer"))
-        );
-        let policy = header("content-security-policy").expect("there is one");
-        assert!(
-            policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe") && !policy.contains('*'),
-            "{policy}"
-        );
-        let tag = header("etag").expect("there is one");
-        let again = ask("GET", path, &format!("if-none-match: {tag}\r\n")).await;
-        assert!(again.starts_with("HTTP/1.1 304 ") && again.ends_with("\r\n\r\n"), "{again}");
-        assert!(ask("HEAD", path, "").await.ends_with("\r\n\r\n"));
-        if path != "/" {
-            assert!(ask("DELETE", path, "").await.contains("\r\nallow: GET, HEAD\r\n"), "{path}");
-        }
-    }
-    let moved = ask("GET", "/exemplars/", "").await;
-    assert!(moved.starts_with("HTTP/1.1 308 ") && moved.contains("\r\nlocation: ../exemplars\r\n"), "{moved}");
-    assert!(ask("GET", "/exemplars/../config.json", "").await.starts_with("HTTP/1.1 404 "));
-    let (_, settings) = get(&bridge.url("/exemplars/settings")).await.expect("it answers");
-    let settings: Value = serde_json::from_slice(&settings).expect("JSON");
-    assert_eq!(settings["trace_url"], Value::Null);
 }
