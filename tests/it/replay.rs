@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 
 use crate::one_sample::{accepted, carried, numbers, one_partition, record};
 use crate::refused::dead_letters;
-use crate::{BINARY, all_committed, bridge};
+use crate::{BINARY, all_committed, bridge, started};
 
 /// How a command ended, and what it said.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ async fn a_record_that_several_receivers_refused_goes_back_once() {
         receiver.script(|_| Answer::status(400).body("no"));
     }
     let receivers = crate::receivers::list(&[first.url(), second.url()]);
-    let mut bridge = bridge(kafka, &topic).config(receivers).start().await;
+    let mut bridge = started(bridge(kafka, &topic).config(receivers)).await;
     eventually("both have refused all", PATIENCE, async || dead_letters(&bridge).len() == 20).await;
     bridge.terminate().await;
 
