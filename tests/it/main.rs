@@ -40,6 +40,7 @@ mod power_cut;
 mod prometheus;
 mod proxy;
 mod proxy_abuse;
+mod proxy_streams;
 mod queries;
 mod questions;
 mod rebalance;
