@@ -45,7 +45,7 @@ Exit codes:
   2  the configuration or the command line is wrong
   check exits with the first that applies of 2 and:
   3  Kafka cannot be reached or refuses, or a topic is missing
-  4  a receiver cannot be reached or refuses
+  4  a receiver or `http.upstream` cannot be reached or refuses
   5  a directory cannot be written";
 
 const DEMO_HELP: &str = "\
