@@ -79,7 +79,7 @@ pub enum Exit {
     Configuration = 2,
     /// `check`: Kafka cannot be reached or refuses, or a topic is missing.
     Kafka = 3,
-    /// `check`: a receiver cannot be reached or refuses.
+    /// `check`: a receiver or the upstream cannot be reached or refuses.
     Receiver = 4,
     /// `check`: a directory cannot be written.
     Directory = 5,
