@@ -38,17 +38,10 @@ pub async fn poison(kafka: &Kafka, rounds: usize, share: u64) {
     table("Refused records: 4 partitions", &["records", "M samples/s", "none refused", "share"], &rows);
 }
 
-/// A receiver: one that does nothing with what it takes, or VictoriaMetrics.
-enum Target {
-    Nothing(u16),
-    Store(Box<VictoriaMetrics>),
-}
-
 /// Peak memory while the receiver is away and a whole topic waits; the rate after it has come back, against that of a
 /// bridge that finds it there.
 pub async fn backlog(kafka: &Kafka, rounds: usize, load: &Workload) {
     let topic = load.produce(kafka, 4).await;
-    let mut rows = Vec::new();
     for name in ["answers 204", "VictoriaMetrics"] {
         let (mut normal, mut after) = (Vec::new(), Vec::new());
         let mut away = Vec::new();
@@ -80,23 +73,27 @@ pub async fn backlog(kafka: &Kafka, rounds: usize, load: &Workload) {
             }
         }
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        rows.push(vec![
-            name.to_owned(),
-            median_and_spread(away.into_iter().map(mib)),
-            median_and_spread(after.iter().map(|r| mib(r.peak_rss))),
-            median_and_spread(after.iter().map(|r| r.per_second() / 1e6)),
-            median_and_spread(normal.iter().map(|r| r.per_second() / 1e6)),
-            median_and_spread(
-                after.iter().zip(&normal).map(|(a, b): (&Round, &Round)| a.per_second() / b.per_second()),
-            ),
-        ]);
+        table(
+            &format!("Backlog: a receiver ({name}) comes back after an outage"),
+            &["peak RSS while away, MiB", "peak RSS, MiB", "M samples/s", "without an outage", "share"],
+            &[vec![
+                median_and_spread(away.into_iter().map(mib)),
+                median_and_spread(after.iter().map(|r| mib(r.peak_rss))),
+                median_and_spread(after.iter().map(|r| r.per_second() / 1e6)),
+                median_and_spread(normal.iter().map(|r| r.per_second() / 1e6)),
+                median_and_spread(
+                    after.iter().zip(&normal).map(|(a, b): (&Round, &Round)| a.per_second() / b.per_second()),
+                ),
+            ]],
+        );
     }
     kafka.delete_topic(&topic).await;
-    table(
-        "Backlog: the receiver comes back after an outage",
-        &["receiver", "peak RSS while away, MiB", "peak RSS, MiB", "M samples/s", "without an outage", "share"],
-        &rows,
-    );
+}
+
+/// A receiver: one that does nothing with what it takes, or VictoriaMetrics.
+enum Target {
+    Nothing(u16),
+    Store(Box<VictoriaMetrics>),
 }
 
 impl Target {
