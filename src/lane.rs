@@ -429,8 +429,7 @@ impl Lane {
 
     fn account(&mut self) {
         let full = self.full.as_ref().map_or(0, |(batch, _)| batch.memory());
-        let taken = self.taking.as_ref().map_or(0, |taking| taking.taken.memory());
-        self.share.set(self.growing.memory() + taken + full + self.in_flight_bytes);
+        self.share.set(self.growing.memory() + self.taken_bytes() + full + self.in_flight_bytes);
         self.set_paused(!self.has_room());
     }
 

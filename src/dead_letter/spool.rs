@@ -37,7 +37,7 @@ type Stamp = (u64, SystemTime);
 /// How soon removing is tried again after it failed.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What the log needs for itself, at most, beside what it needs for each record.
+/// What the log needs for itself, at most, beside a part in 1024 of each record.
 const EMPTY: u64 = 64;
 
 /// Whether there is room for so many bytes when nothing else is there.
@@ -125,7 +125,7 @@ impl Spool {
     /// room.
     fn has_room(&self, log: &wal::Log, record: &[u8]) -> Result<(), wal::Error> {
         // With what the log needs for itself, at most.
-        let (size, bytes) = (log.size(), record.len() as u64 + record.len() as u64 / 1024 + 64);
+        let (size, bytes) = (log.size(), record.len() as u64 + record.len() as u64 / 1024 + EMPTY);
         if size + bytes <= self.max_bytes {
             return Ok(());
         }

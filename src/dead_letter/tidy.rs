@@ -41,12 +41,27 @@ struct Use {
 /// Removes replayed letters from the log, and then what `progress` notes of them. The log is held for single steps only:
 /// what is put in meanwhile is in later segments than those that are looked at.
 pub(super) fn tidy(log: &Mutex<wal::Log>, progress: &mut Progress) -> Result<(), TidyError> {
-    let (reader, newest, losses) = {
-        let mut log = lock(log);
+    let ended = Ended::now(&mut lock(log))?;
+    remove_done(log, ended, progress)
+}
+
+/// The segments in which nothing is put any more, and how many had vanished then.
+struct Ended {
+    reader: Reader,
+    newest: u64,
+    losses: u64,
+}
+
+impl Ended {
+    fn now(log: &mut wal::Log) -> Result<Self, wal::Error> {
         log.refresh()?;
         log.end_segment();
-        (log.read_from(Position::START)?, log.end().segment, log.losses())
-    };
+        Ok(Self { reader: log.read_from(Position::START)?, newest: log.end().segment, losses: log.losses() })
+    }
+}
+
+fn remove_done(log: &Mutex<wal::Log>, ended: Ended, progress: &mut Progress) -> Result<(), TidyError> {
+    let Ended { reader, newest, losses } = ended;
     let mut rest = survey(reader, newest, progress)?.into_iter().peekable();
     while rest.peek().is_some() {
         // As few segments as it takes, so that what is appended meanwhile takes little room.
@@ -162,17 +177,11 @@ mod tests {
     fn what_is_put_in_meanwhile_stays() {
         let home = tempfile::tempdir().expect("there is room for a directory");
         let (log, mut progress) = replayed(home.path(), 400, |offset| offset % 4 != 0);
-        let put_in = std::sync::Barrier::new(2);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                put_in.wait();
-                for offset in 10_000..10_100 {
-                    append(&mut lock(&log), &letter(offset).encode_to_vec()).expect("it can be written");
-                }
-            });
-            put_in.wait();
-            tidy(&log, &mut progress).expect("it can be tidied");
-        });
+        let ended = Ended::now(&mut lock(&log)).expect("it can be read");
+        for offset in 10_000..10_100 {
+            append(&mut lock(&log), &letter(offset).encode_to_vec()).expect("it can be written");
+        }
+        remove_done(&log, ended, &mut progress).expect("it can be tidied");
         let mut left = offsets(&lock(&log));
         left.sort_unstable();
         assert_eq!(left, (0..400).step_by(4).chain(10_000..10_100).collect::<Vec<_>>());

@@ -72,9 +72,7 @@ impl Pipeline {
             () = hand_over.begun.cancelled() => Some(observer),
         }
     }
-}
 
-impl Pipeline {
     /// Partitions have come from an instance that takes no exemplars beside this group, and the exemplars' group, which has
     /// them too, has not read all of it. What both take from now on is kept once.
     pub(super) fn left_behind(&self, partitions: usize) {

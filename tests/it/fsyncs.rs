@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use exemplar_bridge::config::Duration;
-use exemplar_bridge::dead_letter::DeadLetters;
 use exemplar_bridge::exemplars::Sizes;
-use exemplar_bridge::pipeline::{HandOver, Pipeline, Shared};
 use testkit::traffic::Garbage;
 use testkit::{Kafka, Producer, Receiver, Record, eventually, unique};
 use tokio_util::sync::CancellationToken;
@@ -38,18 +36,7 @@ async fn one_of_each_log_in_an_interval_whatever_comes() {
 
     let fs = SimFs::default();
     let kept = Kept::open(&fs, Sizes::of(&config.wal), &config);
-    let dead_letters = DeadLetters::open(&config, kept.status.clone(), &kept.metrics);
-    let group = config.groups().remove(0);
-    let metrics = kept.metrics.pipeline(&group);
-    let shared = Shared {
-        buffered_bytes: kept.metrics.buffered_bytes.clone(),
-        config,
-        status: kept.status.clone(),
-        dead_letters: dead_letters.expect("the directory is ours"),
-        exemplars: kept.exemplars.clone(),
-        hand_over: HandOver::default(),
-    };
-    let pipeline = Pipeline::new(shared, group, metrics).expect("it can be set up");
+    let pipeline = kept.pipeline(config);
     fs.take_calls();
     let (stop, began) = (CancellationToken::new(), Instant::now());
     let running = tokio::spawn({

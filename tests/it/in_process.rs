@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exemplar_bridge::config::Config;
+use exemplar_bridge::dead_letter::DeadLetters;
 use exemplar_bridge::exemplars::store::Selection;
 use exemplar_bridge::exemplars::{Exemplars, Sizes, Threads};
 use exemplar_bridge::metrics::Metrics;
+use exemplar_bridge::pipeline::{HandOver, Pipeline, Shared};
 use exemplar_bridge::record::exemplars::Taken;
 use exemplar_bridge::record::{Found, walk};
 use exemplar_bridge::status::{Reason, Status};
@@ -67,6 +69,22 @@ impl Kept {
         let (exemplars, opened) = Exemplars::open(&config, status.clone(), &metrics).expect("the log can be opened");
         let replayed = opened.replay(&CancellationToken::new()).expect("the log can be read");
         Self { exemplars, metrics, status, threads: replayed.expect("nobody has stopped it") }
+    }
+
+    /// The pipeline of the first receiver, whose exemplars are kept here.
+    pub fn pipeline(&self, config: Arc<Config>) -> Pipeline {
+        let group = config.groups().remove(0);
+        let metrics = self.metrics.pipeline(&group);
+        let dead_letters = DeadLetters::open(&config, self.status.clone(), &self.metrics);
+        let shared = Shared {
+            buffered_bytes: self.metrics.buffered_bytes.clone(),
+            config,
+            status: self.status.clone(),
+            dead_letters: dead_letters.expect("the directory is ours"),
+            exemplars: self.exemplars.clone(),
+            hand_over: HandOver::default(),
+        };
+        Pipeline::new(shared, group, metrics).expect("it can be set up")
     }
 
     /// Hands over the exemplars in these requests; the sequence number.

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use exemplar_bridge::config::{Config, Duration};
-use exemplar_bridge::dead_letter::DeadLetters;
-use exemplar_bridge::pipeline::{HandOver, Pipeline, Shared};
 use serde_json::json;
 use testkit::traffic::{Encoding, encode_request, numbered};
 use testkit::{Answer, Kafka, PATIENCE, Producer, Receiver, Record, eventually, unique};
@@ -76,18 +74,7 @@ impl Stalled {
         let fs = SimFs::default();
         let kept = Kept::open(&fs, small(), &config);
         let hanging = fs.hang(Op::Sync);
-        let dead_letters = DeadLetters::open(&config, kept.status.clone(), &kept.metrics);
-        let shared = Shared {
-            buffered_bytes: kept.metrics.buffered_bytes.clone(),
-            config,
-            status: kept.status.clone(),
-            dead_letters: dead_letters.expect("the directory is ours"),
-            exemplars: kept.exemplars.clone(),
-            hand_over: HandOver::default(),
-        };
-        let group = shared.config.groups().remove(0);
-        let metrics = kept.metrics.pipeline(&group);
-        let pipeline = Pipeline::new(shared, group, metrics).expect("it can be set up");
+        let pipeline = kept.pipeline(config);
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let stop = stop.clone();
