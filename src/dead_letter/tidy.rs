@@ -179,7 +179,8 @@ mod tests {
         let (log, mut progress) = replayed(home.path(), 400, |offset| offset % 4 != 0);
         let ended = Ended::now(&mut lock(&log)).expect("it can be read");
         for offset in 10_000..10_100 {
-            append(&mut lock(&log), &letter(offset).encode_to_vec()).expect("it can be written");
+            let position = lock(&log).append(&letter(offset).encode_to_vec()).expect("it can be written");
+            assert!(position.segment > ended.newest, "or else what is appended again would be read again");
         }
         remove_done(&log, ended, &mut progress).expect("it can be tidied");
         let mut left = offsets(&lock(&log));
