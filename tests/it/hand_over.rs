@@ -2,10 +2,11 @@
 //! of the first receiver go on where the other has stood.
 
 use serde_json::{Value, json};
-use testkit::{Bridge, Kafka, Producer, Receiver, eventually, unique};
+use testkit::{Bridge, Disk, Kafka, Producer, Receiver, eventually, unique};
 
 use crate::numbered_exemplars::{Exemplified, Held, answered, difference};
 use crate::receivers::list;
+use crate::refused::failing;
 use crate::{LONG, bridge, committed_by, started};
 
 /// Records of two partitions, a bridge that reads them, and two receivers that it may have.
@@ -18,14 +19,19 @@ struct Scene {
     bridge: Bridge,
 }
 
+/// So many of these receivers.
+fn first_of(receivers: &[Receiver; 2], count: usize) -> Value {
+    list(&receivers.each_ref().map(Receiver::url)[..count])
+}
+
 impl Scene {
     async fn with(receivers: usize, properties: Value) -> Self {
         let (kafka, topic) = (Kafka::shared().await, unique("hand-over"));
         kafka.create_topic(&topic, 2, &[]).await;
         let both = [Receiver::start().await, Receiver::start().await];
-        let list = list(&both.each_ref().map(Receiver::url)[..receivers]);
         let properties = json!({ "kafka": { "properties": properties }, "wal": { "directory": "data/wal" } });
-        let bridge = started(bridge(kafka, &topic).config(list).config(properties)).await;
+        let first = bridge(kafka, &topic).config(first_of(&both, receivers)).config(properties);
+        let bridge = started(first).await;
         let producer = Producer::new(kafka.bootstrap());
         let mut scene = Self { kafka, topic, producer, records: Exemplified::over(2), receivers: both, bridge };
         scene.flow(receivers, 300).await;
@@ -55,8 +61,7 @@ impl Scene {
     }
 
     async fn go_on_with(&mut self, receivers: usize) {
-        let list = list(&self.receivers.each_ref().map(Receiver::url)[..receivers]);
-        self.bridge.restart_with(list).await;
+        self.bridge.restart_with(first_of(&self.receivers, receivers)).await;
         self.bridge.wait_ready().await;
     }
 
@@ -163,5 +168,37 @@ async fn what_was_delivered_without_exemplars_is_no_place_to_begin() {
     scene.kafka.delete_group(&scene.of_exemplars()).await;
     scene.forget();
     scene.go_on_with(1).await;
+    scene.holds(&scene.records.held()).await;
+}
+
+/// The instance that still has two receivers reads exemplars for both, and cannot log them before it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_is_taken_away_from_one_instance_after_the_other() {
+    let properties = json!({ "heartbeat.interval.ms": 500 });
+    let mut scene = Scene::with(2, properties.clone()).await;
+    let disk = Disk::mount().await;
+    let other = json!({
+        "kafka": { "properties": properties, "drain_timeout": "1s" },
+        "wal": { "directory": disk.path().join("wal"), "required": true },
+    });
+    let other = bridge(scene.kafka, &scene.topic).config(first_of(&scene.receivers, 2)).config(other).on(&disk);
+    let mut other = started(other).await;
+    scene.stop().await;
+    scene.go_on_with(1).await;
+    let partitions = async |bridge: &Bridge| bridge.metrics().await.sum("exemplar_bridge_kafka_partitions");
+    eventually("they share the first group's partitions", LONG, async || {
+        let shares = [partitions(&scene.bridge).await, partitions(&other).await];
+        if shares == [1.0, 1.0 + 2.0 + 2.0] { Ok(()) } else { Err(format!("{shares:?}")) }
+    })
+    .await;
+
+    disk.fill();
+    scene.producer.produce(&scene.topic, scene.records.take(500)).await;
+    committed_by(scene.kafka, &scene.topic, &scene.topic, &other).await;
+    failing(&other, "wal", &["No space left on device"]).await;
+    assert_eq!(scene.read_for_exemplars().await, None);
+    other.terminate().await;
+    drop(other);
+    committed_by(scene.kafka, &scene.of_exemplars(), &scene.topic, &scene.bridge).await;
     scene.holds(&scene.records.held()).await;
 }
