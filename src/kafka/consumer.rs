@@ -62,6 +62,8 @@ pub enum Event {
 pub enum Command {
     /// Commit these positions, without waiting for the answer.
     Commit(Positions),
+    /// From now on, commit with this note.
+    Note(&'static str),
     /// Go on here in partitions that had no offset to go on at.
     Seek(Positions),
     /// Commit these positions and give the partitions back.
@@ -82,8 +84,8 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Starts the thread and joins the group. What is committed carries `note`; what librdkafka says of itself goes into
-    /// `statistics`.
+    /// Starts the thread and joins the group. What is committed carries `note` at first; what librdkafka says of itself goes
+    /// into `statistics`.
     ///
     /// # Errors
     /// If librdkafka refuses a property or the subscription, or no thread can be had.
@@ -291,7 +293,7 @@ impl PollLoop {
                 // The pipeline answers by closing, when its lanes have ended.
                 break self.orders.iter().find_map(|order| match order {
                     Command::Close(positions) => Some(positions),
-                    Command::Commit(_) | Command::Seek(_) | Command::Release { .. } => None,
+                    Command::Commit(_) | Command::Note(_) | Command::Seek(_) | Command::Release { .. } => None,
                 });
             }
             match self.obey() {
@@ -353,6 +355,7 @@ impl PollLoop {
         loop {
             match self.orders.try_recv() {
                 Ok(Command::Commit(positions)) => self.commit(&positions),
+                Ok(Command::Note(note)) => self.note = note,
                 Ok(Command::Seek(positions)) => self.seeks.extend(positions),
                 Ok(Command::Release { commit, partitions }) => {
                     self.commit(&commit);

@@ -2,7 +2,7 @@
 //! taken away. Between the two starts neither group may lose or skip what the other has not taken.
 //!
 //! How far the first group has committed does not tell how far it has taken exemplars: beside an exemplars' group it takes
-//! none. So it notes that with what it commits then ([`WITHOUT_EXEMPLARS`](crate::kafka::WITHOUT_EXEMPLARS)).
+//! none. So it notes that with what it commits then ([`WITHOUT_EXEMPLARS`]).
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::Pipeline;
 use crate::config::Config;
 use crate::kafka::client::{Committed, Observer};
 use crate::kafka::trouble::{Kind, Trouble};
-use crate::kafka::{Positions, TopicPartition};
+use crate::kafka::{Command, Consumer, Positions, TopicPartition, WITHOUT_EXEMPLARS};
 
 /// What the pipelines of the first receiver and of the exemplars tell each other.
 #[derive(Clone, Default)]
@@ -74,10 +74,12 @@ impl Pipeline {
     }
 
     /// Partitions have come from an instance that takes no exemplars beside this group, and the exemplars' group, which has
-    /// them too, has not read all of it. What both take from now on is kept once.
-    pub(super) fn left_behind(&self, partitions: usize) {
+    /// them too, has not read all of it. What both take from now on is kept once; it is noted as if it were taken by the
+    /// exemplars' group only, so that the next start finds that group behind if it still is.
+    pub(super) fn left_behind(&self, partitions: usize, consumer: &Consumer) {
         if !self.shared.hand_over.left_behind.is_cancelled() {
             self.goes_on(partitions);
+            consumer.send(Command::Note(WITHOUT_EXEMPLARS));
         }
     }
 

@@ -151,7 +151,7 @@ impl Pipeline {
             }
         }
         if observed.left_behind > 0 {
-            self.left_behind(observed.left_behind);
+            self.left_behind(observed.left_behind, consumer);
         }
         self.reset_offsets(&observed.beginnings, consumer);
         self.show_lag();

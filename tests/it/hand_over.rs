@@ -201,4 +201,13 @@ async fn a_receiver_is_taken_away_from_one_instance_after_the_other() {
     drop(other);
     committed_by(scene.kafka, &scene.of_exemplars(), &scene.topic, &scene.bridge).await;
     scene.holds(&scene.records.held()).await;
+
+    // Had it ended before it had read all that, it would have gone on at its next start.
+    scene.flow(1, 100).await;
+    scene.stop().await;
+    scene.kafka.commit(&scene.of_exemplars(), &scene.topic, &[250, 420]).await;
+    scene.forget();
+    scene.go_on_with(1).await;
+    let unread = (0..900).filter(|number| number % 2 == 0 && *number >= 500 || number % 2 == 1 && *number >= 840);
+    scene.holds(&scene.records.held_of(unread)).await;
 }
