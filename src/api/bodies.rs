@@ -1,53 +1,70 @@
-//! What streams through: questions to the upstream, and its answers. Neither is collected; each is read as fast as it is
-//! taken at the other end.
+//! What streams through: questions to the upstream, and its answers. Neither is collected beyond what a form takes; each is
+//! read as fast as it is taken at the other end.
 
 use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::metrics::InFlight;
 
 /// What a body ends with that breaks off.
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A body that goes on, but not in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Late;
-
-impl fmt::Display for Late {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body did not come in time")
-    }
+/// Why a body does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    /// It goes on, but not in time.
+    #[error("the body did not come in time")]
+    Late,
+    /// It breaks off, or is not framed as it should be.
+    #[error("the body cannot be read")]
+    Broken(#[source] hyper::Error),
 }
 
-impl Error for Late {}
+/// The most of a question that is read before it is asked: forms are shorter.
+const FORM: usize = 64 << 10;
 
 /// The body of a client's request. It has to be there in time: a client that never ends it would hold a connection to the
 /// upstream.
-pub(super) struct Question(Option<(Incoming, Pin<Box<Sleep>>)>);
+pub(super) struct Question {
+    read: Bytes,
+    rest: Option<(Incoming, Pin<Box<Sleep>>)>,
+}
 
 impl Question {
     pub(super) const fn none() -> Self {
-        Self(None)
+        Self { read: Bytes::new(), rest: None }
     }
 
-    pub(super) fn new(body: Incoming, patience: Duration) -> Self {
+    /// Reads as much of it as a form takes, so that no place at the upstream is kept for who sends one slowly.
+    pub(super) async fn read(mut body: Incoming, patience: Duration) -> Result<Self, Unread> {
         if body.is_end_stream() {
-            return Self::none();
+            return Ok(Self::none());
         }
-        Self(Some((body, Box::pin(tokio::time::sleep(patience)))))
+        let (deadline, mut read) = (Instant::now() + patience, BytesMut::new());
+        while read.len() <= FORM {
+            let frame = tokio::time::timeout_at(deadline, body.frame()).await.map_err(|_| Unread::Late)?;
+            let Some(frame) = frame else {
+                return Ok(Self { read: read.freeze(), rest: None });
+            };
+            if let Ok(data) = frame.map_err(Unread::Broken)?.into_data() {
+                read.extend_from_slice(&data);
+            }
+        }
+        let rest = (body, Box::pin(tokio::time::sleep_until(deadline)));
+        Ok(Self { read: read.freeze(), rest: Some(rest) })
     }
 
-    /// Whether there is none.
-    pub(super) const fn is_none(&self) -> bool {
-        self.0.is_none()
+    /// The same once more, if there is nothing to come.
+    pub(super) fn again(&self) -> Option<Self> {
+        self.rest.is_none().then(|| Self { read: self.read.clone(), rest: None })
     }
 }
 
@@ -56,19 +73,29 @@ impl Body for Question {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some((body, deadline)) = &mut self.0 else { return Poll::Ready(None) };
+        if !self.read.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.read)))));
+        }
+        let Some((body, deadline)) = &mut self.rest else { return Poll::Ready(None) };
         match Pin::new(body).poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(data(frame)),
-            Poll::Pending => deadline.as_mut().poll(cx).map(|()| Some(Err(Late.into()))),
+            Poll::Pending => deadline.as_mut().poll(cx).map(|()| Some(Err(Unread::Late.into()))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+        self.read.is_empty() && self.rest.as_ref().is_none_or(|(body, _)| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |(body, _)| body.size_hint())
+        let read = self.read.len() as u64;
+        let Some((body, _)) = &self.rest else { return SizeHint::with_exact(read) };
+        let (rest, mut hint) = (body.size_hint(), SizeHint::new());
+        hint.set_lower(read.saturating_add(rest.lower()));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(read.saturating_add(upper));
+        }
+        hint
     }
 }
 
@@ -98,7 +125,7 @@ impl Body for Answer {
         let patience = self.patience;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(waiting.as_mut().poll(cx));
-        Poll::Ready(Some(Err(Late.into())))
+        Poll::Ready(Some(Err(Unread::Late.into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -114,6 +141,6 @@ impl Body for Answer {
 fn data(frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Option<Result<Frame<Bytes>, BoxError>> {
     match frame? {
         Ok(frame) => frame.is_data().then_some(Ok(frame)),
-        Err(error) => Some(Err(error.into())),
+        Err(error) => Some(Err(Unread::Broken(error).into())),
     }
 }

@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -15,7 +14,7 @@ use hyper::{Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::answer::{self, Kind};
-use super::bodies::{Answer, BoxError, Late, Question};
+use super::bodies::{Answer, BoxError, Question, Unread};
 use super::paths::Path;
 use super::upstream::Upstream;
 use crate::config;
@@ -63,6 +62,12 @@ enum Failure {
     TimedOut { timeout: config::Duration },
     /// The client does not send what it has begun to.
     Late { patience: config::Duration },
+    /// What the client sends is no body.
+    Malformed { cause: String },
+    /// The body is compressed for this hop.
+    Encoded,
+    /// The address would be.
+    TooLong,
 }
 
 impl From<Failure> for answer::Response {
@@ -90,6 +95,15 @@ impl From<Failure> for answer::Response {
                 let error = format!("the body did not come within {patience} (http.query_timeout)");
                 answer::failure(StatusCode::REQUEST_TIMEOUT, Kind::Timeout, &error)
             }
+            Failure::Malformed { cause } => answer::failure(StatusCode::BAD_REQUEST, Kind::BadData, &cause),
+            Failure::Encoded => {
+                let error = "the body has a transfer coding other than chunked";
+                answer::failure(StatusCode::NOT_IMPLEMENTED, Kind::BadData, error)
+            }
+            Failure::TooLong => {
+                let error = "the address is too long; ask with a form (POST)";
+                answer::failure(StatusCode::URI_TOO_LONG, Kind::BadData, error)
+            }
         }
     }
 }
@@ -111,21 +125,32 @@ impl Proxy {
 
     async fn forward(&self, path: &Path, request: Request<Incoming>, client: IpAddr) -> Result<Answered, Failure> {
         let upstream = self.upstream.as_ref().ok_or(Failure::Off)?;
+        let (head, body) = request.into_parts();
+        let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return Err(Failure::Encoded);
+        }
+        let uri = upstream.uri(&path.text, head.uri.query()).map_err(|_| Failure::TooLong)?;
+        let body = Question::read(body, self.patience.get()).await.map_err(|error| self.unread(&error))?;
         let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             self.metrics.refused();
             return Err(Failure::Busy { max: self.max });
         };
         let (place, asking) = ((permit, self.metrics.enter()), self.metrics.begin());
 
-        let question = question(upstream, path, request, client, self.patience.get());
+        let mut question = Request::new(body);
+        (*question.method_mut(), *question.uri_mut()) = (head.method, uri);
+        *question.headers_mut() = passed_on(head.headers, client);
         let answer = match tokio::time::timeout(self.timeout.get(), upstream.ask(question)).await {
             Ok(Ok(answer)) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => answer,
             Ok(Ok(_)) => {
                 asking.failed();
                 return Err(Failure::Broken { cause: "it wants to speak something other than HTTP".to_owned() });
             }
-            Ok(Err(error)) if is_late(&error) => return Err(Failure::Late { patience: self.patience }),
             Ok(Err(error)) => {
+                if let Some(error) = unread(&error) {
+                    return Err(self.unread(error));
+                }
                 asking.failed();
                 let cause = crate::error_chain(&error);
                 tracing::debug!(cause, path = path.text, "the upstream gives no answer");
@@ -147,35 +172,37 @@ impl Proxy {
         (*answered.status_mut(), *answered.headers_mut()) = (head.status, head.headers);
         Ok(answered)
     }
+
+    /// It is the client's fault.
+    fn unread(&self, error: &Unread) -> Failure {
+        match error {
+            Unread::Late => Failure::Late { patience: self.patience },
+            Unread::Broken(_) => Failure::Malformed { cause: crate::error_chain(error) },
+        }
+    }
 }
 
-/// The question as the upstream gets it.
-fn question(
-    upstream: &Upstream,
-    path: &Path,
-    request: Request<Incoming>,
-    client: IpAddr,
-    patience: Duration,
-) -> Request<Question> {
-    let (head, body) = request.into_parts();
-    let mut question = Request::new(Question::new(body, patience));
-    *question.method_mut() = head.method;
-    *question.uri_mut() = upstream.uri(&path.text, head.uri.query());
-    let headers = question.headers_mut();
-    *headers = head.headers;
-    drop_hop_by_hop(headers);
+/// The headers of a question as the upstream gets them.
+fn passed_on(mut headers: HeaderMap, client: IpAddr) -> HeaderMap {
+    drop_hop_by_hop(&mut headers);
     // How long the body is, it says itself, and who is asked, the address; that it may come has been answered.
     for name in [header::CONTENT_LENGTH, header::EXPECT, header::HOST] {
         headers.remove(name);
     }
     let before = headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let chain: Vec<String> = before.map(str::to_owned).chain([client.to_string()]).collect();
+    // As others write it, too, who have to find it in a list.
+    let client = client.to_canonical().to_string();
+    let chain: Vec<String> = before.map(str::to_owned).chain([client]).collect();
     let chain = HeaderValue::try_from(chain.join(", ")).expect("of headers and an address");
     headers.insert(FORWARDED_FOR, chain);
-    question
+    headers
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    // Beside a coding it says nothing (RFC 9112, 6.3), and alone it would.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let named = named.flat_map(|names| names.split(','));
     let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
@@ -184,8 +211,9 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Late>())
+/// Whether it was the question that did not come to its end.
+fn unread<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Unread> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// An answer of either kind.
@@ -194,4 +222,17 @@ where
     B: Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     response.map(|body| body.map_err(Into::into).boxed_unsync())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_named_alike_whatever_they_came_by() {
+        for (client, named) in [("10.0.0.7", "10.0.0.7"), ("::ffff:10.0.0.7", "10.0.0.7"), ("fe80::1", "fe80::1")] {
+            let headers = passed_on(HeaderMap::new(), client.parse().expect("an address"));
+            assert_eq!(headers[FORWARDED_FOR], named);
+        }
+    }
 }

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::http::uri::{PathAndQuery, Uri};
+use hyper::{Request, StatusCode};
 
-use super::answer::Response;
+use super::answer::{self, Kind, Response};
 use super::paths::{self, Destination};
 use super::proxy::{Answered, Proxy, boxed};
 
@@ -34,6 +35,11 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Answered, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        // RFC 9112, 3.2: somebody before us may have looked at the other one.
+        if request.headers().get_all(HOST).iter().count() > 1 {
+            let refused = answer::failure(StatusCode::BAD_REQUEST, Kind::BadData, "the request has more than one Host");
+            return Box::pin(async { Ok(boxed(refused)) });
+        }
         match paths::destination(request.uri().path()) {
             Some(Destination::Upstream(path)) => {
                 let (proxy, client) = (self.proxy.clone(), self.client);

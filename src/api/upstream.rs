@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, InvalidUri, Scheme, Uri};
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -90,7 +90,10 @@ impl Upstream {
     }
 
     /// Where it is asked for a path.
-    pub(super) fn uri(&self, path: &str, query: Option<&str>) -> Uri {
+    ///
+    /// # Errors
+    /// If that is too long.
+    pub(super) fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, hyper::http::Error> {
         // Whoever names the prefix in `http.upstream` already has it from vmui once more.
         let path = match self.base.ends_with("/prometheus") {
             true => path.strip_prefix("/prometheus").unwrap_or(path),
@@ -101,8 +104,8 @@ impl Upstream {
             whole.push('?');
             whole.push_str(query);
         }
-        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(whole);
-        uri.build().expect("the parts of one address and of another")
+        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        uri.path_and_query(whole).build()
     }
 
     /// Where a redirect leads, as clients of ours have to ask: one to the upstream's own address would lead past us, or
@@ -116,8 +119,8 @@ impl Upstream {
         HeaderValue::from_str(if ours.is_empty() { "/" } else { ours }).ok()
     }
 
-    /// Asks once; what is only read also once more if the connection ended without an answer: it may have been closed at
-    /// the moment when it was used again.
+    /// Asks once, and once more if the connection ended without an answer: it may have been closed at the moment when it was
+    /// used again. What is asked changes nothing.
     pub(super) async fn ask(&self, request: Request<Question>) -> Result<Response<Incoming>, Error> {
         let again = repetition(&request);
         match (self.client.request(request).await, again) {
@@ -128,8 +131,8 @@ impl Upstream {
 
     /// Whether it is there, for `check`: what it answers to a query that needs no data.
     pub(crate) async fn probe(&self, timeout: Duration) -> Result<String, String> {
-        let request = Request::get(self.uri("/api/v1/query", Some("query=1"))).body(Question::none());
-        let request = request.expect("a query is a request");
+        let uri = self.uri("/api/v1/query", Some("query=1")).map_err(|error| error.to_string())?;
+        let request = Request::get(uri).body(Question::none()).expect("an address and a method are a request");
         let address = format!("{}://{}{}", self.scheme, self.authority, self.base);
         match tokio::time::timeout(timeout, self.ask(request)).await {
             Err(_) => Err(format!("{address} has not answered within {timeout:?}")),
@@ -155,14 +158,11 @@ fn has_ended(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// The same request, if it can be asked twice.
 fn repetition(request: &Request<Question>) -> Option<Request<Question>> {
-    let reads = [Method::GET, Method::HEAD].contains(request.method()) && request.body().is_none();
-    reads.then(|| {
-        let mut again = Request::new(Question::none());
-        *again.method_mut() = request.method().clone();
-        *again.uri_mut() = request.uri().clone();
-        *again.headers_mut() = request.headers().clone();
-        again
-    })
+    let mut again = Request::new(request.body().again()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
 }
 
 fn provider() -> rustls::crypto::CryptoProvider {
@@ -206,9 +206,10 @@ mod tests {
                 "http://vmselect:8481/select/0/prometheus/api/v1/query?query=1",
             ),
         ] {
-            assert_eq!(upstream(address).uri(path, Some("query=1")).to_string(), asked);
+            let uri = upstream(address).uri(path, Some("query=1")).expect("it is short");
+            assert_eq!(uri.to_string(), asked);
         }
-        assert_eq!(upstream("http://vm").uri("/vmui", None).to_string(), "http://vm/vmui");
+        assert_eq!(upstream("http://vm").uri("/vmui", None).expect("it is short").to_string(), "http://vm/vmui");
     }
 
     #[test]

@@ -216,6 +216,10 @@ async fn an_answer_that_breaks_off_is_broken_for_the_client_too() {
     }
     upstream.script(|_| vec![Step::Send(b"HTTP/1.1 200 OK\r\n\r\nup to the end".to_vec()), Step::Close]);
     assert_eq!(ask(&bridge.url("/api/v1/export")).await.body, "up to the end");
+    // With both, the length says nothing.
+    let both = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n";
+    upstream.say(both);
+    assert_eq!(ask(&bridge.url("/api/v1/export")).await.body, "abcdef");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,6 +348,11 @@ async fn an_upstream_with_tls_is_trusted_if_it_is_the_right_one() {
     assert_eq!(upstream.take_asked(), []);
 }
 
+/// One of this length.
+fn form(length: usize) -> String {
+    format!("query={}", "1".repeat(length - 6))
+}
+
 /// A connection that is kept may be closed by the other side at the moment when it is used again.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_only_read_is_asked_once_more_when_a_kept_connection_has_ended() {
@@ -355,19 +364,23 @@ async fn what_is_only_read_is_asked_once_more_when_a_kept_connection_has_ended()
     });
     let url = bridge.url("/api/v1/query");
     let was_used_again = |asked: &Asked| asked.before > 0;
-    eventually("a kept connection has ended when it was used again", PATIENCE, async || {
-        assert_eq!(ask(&url).await.body, "hi");
-        upstream.take_asked().iter().any(was_used_again)
-    })
-    .await;
-    // A form cannot be sent twice without being kept.
-    eventually("the same with a form", PATIENCE, async || {
+    for (method, body) in [(Method::GET, String::new()), (Method::HEAD, String::new()), (Method::POST, form(60_000))] {
+        eventually("a kept connection has ended when it was used again", PATIENCE, async || {
+            let answer = request(&method, &url, &[], body.clone()).await.expect("it answers");
+            let asked = upstream.take_asked();
+            assert!(answer.status.is_success() && asked.iter().all(|asked| asked.body == body.as_bytes()), "{asked:?}");
+            asked.iter().any(was_used_again)
+        })
+        .await;
+    }
+    // What is more than a form cannot be sent twice without being kept.
+    eventually("the same with a long one", PATIENCE, async || {
         ask(&url).await;
         upstream.take_asked();
-        let form = request(&Method::POST, &url, &[], "query=1").await.expect("it answers");
+        let long = request(&Method::POST, &url, &[], form(200_000)).await.expect("it answers");
         let asked = upstream.take_asked();
-        assert_eq!(asked.len(), 1, "it is not asked again: {asked:?}");
-        assert_eq!(form.status.as_u16(), if was_used_again(&asked[0]) { 502 } else { 200 });
+        assert_eq!(asked.len(), 1, "it is not asked again: {} times", asked.len());
+        assert_eq!(long.status.as_u16(), if was_used_again(&asked[0]) { 502 } else { 200 });
         was_used_again(&asked[0])
     })
     .await;
@@ -405,9 +418,10 @@ async fn a_slow_upstream_is_waited_for() {
         async move { ask(&url).await }
     });
     for told in [first, second] {
-        // A client that does not send what it has begun to has that long, each of them one after the other.
-        for _ in 0..2 {
-            let late = say(&bridge, b"POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nquery").await;
+        // A client that does not send what it has begun to has that long, with a form and with more.
+        for begun in [100, 100_000] {
+            let head = "POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\n";
+            let late = say(&bridge, format!("{head}{}", form(begun)).as_bytes()).await;
             assert!(late.starts_with("HTTP/1.1 408 ") && late.contains("within 1s (http.query_timeout)"), "{late}");
         }
         assert!(!asking.is_finished());
@@ -415,7 +429,7 @@ async fn a_slow_upstream_is_waited_for() {
     }
     assert_eq!(asking.await.expect("it is answered").body, "abcd");
     assert_eq!(upstream.take_asked().len(), 1, "what was not complete was asked of nobody");
-    eventually("what was begun is given up", PATIENCE, async || upstream.gone() == 4).await;
+    eventually("what was begun is given up", PATIENCE, async || upstream.gone() == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
