@@ -204,6 +204,38 @@ async fn grafana_finds_that_there_are_exemplars() {
     }
 }
 
+/// Those that VictoriaMetrics heeds with any query hide what they hide there, wherever they come from.
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_of_a_data_source_narrow_exemplars_too() {
+    let (victoria, bridge) = shared().await;
+    let range = "start=1795247400&end=1795247600";
+    let mut found = BTreeSet::new();
+    for extra in [
+        "nocache=1",
+        "extra_label=region%3Deu",
+        "extra_label=region%3Deu&extra_label=job%3Dshop",
+        "extra_label=region%3Deu&extra_label=job%3Dnode",
+        "extra_filters%5B%5D=%7Bregion%3D%22eu%22%7D&extra_filters%5B%5D=%7Bregion%3D~%22%E6%97%A5.*%22%7D",
+        "extra_filters%5B%5D=%7Bregion%21%3D%22eu%22%7D",
+        "extra_filters=%7Bregion%21%3D%22eu%22%7D&extra_label=region%3Deu",
+    ] {
+        let path = format!("/api/v1/series?{extra}&match%5B%5D=orders_total&{range}");
+        let theirs = answer(&victoria.url(""), "", &Ask { method: Method::GET, path: &path, ..posted("", "") }).await;
+        let theirs: serde_json::Value = serde_json::from_slice(&body(&theirs)).expect("JSON");
+        let theirs: BTreeSet<BTreeMap<String, String>> =
+            serde_json::from_value(theirs["data"].clone()).expect("series");
+
+        let path = format!("{PATH}?{extra}");
+        let form = "query=orders_total&start=1795247400&end=1795247600";
+        let ours = answer(&bridge.url(""), "", &Ask { path: &path, ..posted("", form) }).await;
+        let ours = parse_response(ours.status.as_u16(), &body(&ours)).expect("exemplars");
+        let ours: BTreeSet<_> = ours.into_iter().map(|frame| frame.labels).collect();
+        assert_eq!(ours, theirs, "{extra}");
+        found.insert(ours.len());
+    }
+    assert_eq!(found, BTreeSet::from([0, 1, 2, 3]), "of three regions");
+}
+
 /// An expression that is wrong is an error of this query only: the panel shows what its other ones found.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_expressions_are_told() {
