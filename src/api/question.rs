@@ -1,7 +1,7 @@
 //! What is asked of `query_exemplars`: parameters of a URL or a form, or the keys of a JSON object.
 //!
-//! `query`, `start` and `end` are Prometheus' own, and in a form [`extra_filters`](super::extra_filters) VictoriaMetrics'. The
-//! others are ours: `limit`, `order`, `min_value`, `max_value` and `exemplar_match[]`.
+//! `query`, `start` and `end` are Prometheus' own, `extra_label` and `extra_filters[]` of a form VictoriaMetrics'.
+//! The others are ours: `limit`, `order`, `min_value`, `max_value` and `exemplar_match[]`.
 
 use std::collections::HashMap;
 use std::fmt::Display;

@@ -37,7 +37,7 @@ async fn shared() -> &'static (VictoriaMetrics, Bridge) {
     SHARED.get_or_init(start).await
 }
 
-/// What a server answers under a prefix, without what differs each time. The way back from compression is Grafana's.
+/// What a server answers under a prefix, without what differs each time.
 async fn answer(server: &str, prefix: &str, ask: &Ask<'_>) -> Whole {
     let url = format!("{server}{prefix}{}", ask.path);
     let headers = ask.headers.all(&ask.method);
@@ -47,7 +47,7 @@ async fn answer(server: &str, prefix: &str, ask: &Ask<'_>) -> Whole {
     answer
 }
 
-/// The body, unpacked.
+/// The body, unpacked as `Decode` in `utils/utils.go` does.
 fn body(answer: &Whole) -> Vec<u8> {
     match answer.headers.get("content-encoding").map(|value| value.to_str().expect("text")) {
         None => answer.body.to_vec(),
@@ -144,8 +144,9 @@ async fn alerting_is_answered_as_by_victoria_metrics() {
     assert_same(&ALERTING).await;
 }
 
-/// Versions of 2025 post first whatever they ask, and get what is answered with 405 or 400 (`QueryResource` in
-/// `client/client.go` of Grafana 12.3). Newer ones stream what completes a query, unless that is not found (`search.go`).
+/// Some versions post whatever they ask and get what is answered with 405 or 400 (`QueryResource` in `client/client.go`, as
+/// of Grafana's commit 24d6880a). The newest search for what completes a query, if they are set to, unless there is no such
+/// path (`readSearchStream` in `search_api_stream.ts`).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_asked_otherwise() {
     let (_, bridge) = shared().await;

@@ -1,14 +1,18 @@
-//! What Grafana's Prometheus data source asks, request by request. Recorded from `pkg/promlib` 0.0.18, which ran with the
-//! queries that `@grafana/prometheus` makes (read in 13.2.3); what other parts of Grafana ask was read only.
+//! What Grafana's Prometheus data source asks, request by request: recorded from its backend, `pkg/promlib` 0.0.18, in front
+//! of a bridge. What its pages ask of the backend was read in `@grafana/prometheus` 13.2.3, and what alerting asks in
+//! Grafana's `pkg/services/ngalert`.
 //!
 //! Expressions take a maximum where most dashboards take a sum: VictoriaMetrics adds up the parts in any order, so that
 //! two answers may differ in their last digit.
 
 use hyper::Method;
 
+use self::Headers::{Backend, Browser, Panel, Rule};
+use self::Reads::{Alerts, BuildInfo, Error, Frames, Groups, Metadata, Names, NoNames, Series, Vector};
+
 /// One request.
 pub struct Ask<'a> {
-    /// File and function; of `pkg/promlib`, unless it ends with `.ts`.
+    /// File and function.
     pub sender: &'static str,
     pub method: Method,
     /// With its query, encoded as it was sent.
@@ -35,7 +39,7 @@ pub enum Headers {
 /// What an answer is read as, and that it holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// `parseResponse` in `querydata/response.go`: so many frames, of one point each or more.
+    /// `parseResponse` in `querydata/response.go`: frames, each with a point.
     Frames,
     /// The same; it tells of an error.
     Error,
@@ -113,9 +117,6 @@ const fn post(
     Ask { sender, method: Method::POST, path, form, headers, reads }
 }
 
-use Headers::{Backend, Browser, Panel, Rule};
-use Reads::{Alerts, BuildInfo, Error, Frames, Groups, Metadata, Names, NoNames, Series, Vector};
-
 /// The button *Save & test*, with either method that a data source may be set to.
 pub static SAVE_AND_TEST: [Ask<'static>; 3] = [
     post("healthcheck.go: healthcheck", "/api/v1/query", "query=1%2B1&time=4", Backend, Frames),
@@ -141,7 +142,7 @@ pub static EXPLORE: [Ask<'static>; 20] = [
         Names,
     ),
     post(
-        "MetricsLabelsSection.ts: onGetLabelNames",
+        "MetricsLabelsSection.tsx: onGetLabelNames",
         "/api/v1/labels",
         "limit=40000&start=1795247400&end=1795247640\
          &match%5B%5D=%7B__name__%3D%22http_request_duration_seconds_bucket%22%7D",
@@ -162,7 +163,7 @@ pub static EXPLORE: [Ask<'static>; 20] = [
         Names,
     ),
     get(
-        "MetricsLabelsSection.ts: onGetLabelValues",
+        "MetricsLabelsSection.tsx: onGetLabelValues",
         "/api/v1/label/route/values?limit=40000&start=1795247400&end=1795247640\
          &match%5B%5D=%7B__name__%3D%22http_request_duration_seconds_bucket%22%7D",
         Browser,
@@ -175,7 +176,7 @@ pub static EXPLORE: [Ask<'static>; 20] = [
         NoNames,
     ),
     get(
-        "MetricCombobox.ts: getMetricLabels",
+        "MetricCombobox.tsx: getMetricLabels",
         "/api/v1/label/__name__/values?limit=40000&start=1795247400&end=1795247640\
          &match%5B%5D=%7B__name__%3D~%22.*request.*%22%7D",
         Browser,
