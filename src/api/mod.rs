@@ -4,6 +4,7 @@ mod answer;
 mod bodies;
 mod connection;
 mod exemplars;
+mod extra_filters;
 pub(crate) mod json;
 mod labels;
 mod page;

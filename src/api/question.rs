@@ -1,13 +1,14 @@
 //! What is asked of `query_exemplars`: parameters of a URL or a form, or the keys of a JSON object.
 //!
-//! `query`, `start` and `end` are Prometheus' own. The others are ours: `limit`, `order`, `min_value`, `max_value` and
-//! `exemplar_match[]`.
+//! `query`, `start` and `end` are Prometheus' own, `extra_label` and `extra_filters[]` of a form VictoriaMetrics'.
+//! The others are ours: `limit`, `order`, `min_value`, `max_value` and `exemplar_match[]`.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 
 use serde_json::Value;
 
+use super::extra_filters::ExtraFilters;
 use super::time::{parse_time, parse_time_value};
 use crate::exemplars::matcher::Matcher;
 use crate::exemplars::query::{QueryError, selectors};
@@ -37,6 +38,7 @@ struct Words {
     min_value: Option<String>,
     max_value: Option<String>,
     exemplar_match: Vec<String>,
+    extra: ExtraFilters,
 }
 
 impl Words {
@@ -62,6 +64,7 @@ impl Words {
                 })?
             }
         };
+        let series = self.extra.narrow(series)?;
         let order = match self.order.as_deref() {
             None | Some("time") => Order::Series,
             Some("value") => Order::Value,
@@ -124,12 +127,13 @@ fn bound(name: &str, text: Option<String>) -> Result<Option<f64>, Wrong> {
 /// Reads a question from what URL and body hold, encoded as a form; what comes first counts.
 pub fn from_form(encoded: &[&[u8]]) -> Result<Question, Wrong> {
     let mut all: HashMap<String, String> = HashMap::new();
-    let mut exemplar_match = Vec::new();
+    let (mut exemplar_match, mut extra) = (Vec::new(), ExtraFilters::default());
     for (name, value) in encoded.iter().flat_map(|encoded| form_urlencoded::parse(encoded)) {
+        let Some(value) = extra.keep(&name, value.into_owned()) else { continue };
         if name == "exemplar_match[]" {
-            exemplar_match.push(value.into_owned());
+            exemplar_match.push(value);
         } else {
-            all.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+            all.entry(name.into_owned()).or_insert(value);
         }
     }
     // What is there and empty counts as not there.
@@ -146,6 +150,7 @@ pub fn from_form(encoded: &[&[u8]]) -> Result<Question, Wrong> {
         min_value: take("min_value"),
         max_value: take("max_value"),
         exemplar_match,
+        extra,
     }
     .question()
 }
@@ -201,6 +206,7 @@ pub fn from_json(body: &[u8]) -> Result<Question, Wrong> {
         min_value: number(object.min_value),
         max_value: number(object.max_value),
         exemplar_match: object.exemplar_match.map_or(Ok(Vec::new()), |value| texts("exemplar_match", value))?,
+        extra: ExtraFilters::default(),
     }
     .question()
 }

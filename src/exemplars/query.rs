@@ -44,7 +44,7 @@ const METRIC_NAME: &str = "__name__";
 /// A selector: all of its matchers must match. A metric's name is the matcher `__name__="…"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
-    /// At least one of them does not match an empty value.
+    /// In an expression, at least one of them does not match an empty value.
     pub matchers: Vec<Matcher>,
 }
 
@@ -68,7 +68,36 @@ pub fn selectors(expression: &str) -> Result<Vec<Selector>, QueryError> {
         Refusal::Fault(fault) => fault.locate(expression),
         Refusal::Meaning(message) => QueryError::Meaning { message },
     })?;
-    build(&scan, &tokens.blocks).map_err(|fault| fault.locate(expression))
+    build(&scan, &tokens.blocks, true).map_err(|fault| fault.locate(expression))
+}
+
+/// What narrows the selectors of an expression: selectors with commas between them, any one of which may match. They may
+/// match what has no such label. A template is an error, for without it they would be wider.
+pub fn filters(list: &str) -> Result<Vec<Selector>, QueryError> {
+    if list.len() > LENGTH_LIMIT {
+        return Err(QueryError::TooLong { length: list.len(), limit: LENGTH_LIMIT });
+    }
+    let read = || {
+        let tokens = lex::tokens(list)?;
+        let mut scan = Scan::default();
+        for part in tokens.tokens.split(|token| token.kind == Kind::Comma) {
+            let offset = part.first().map_or(0, |token| token.offset);
+            let (name, block) = match part {
+                [word] if word.kind == Kind::Word => (Some(word.text), None),
+                [lex::Token { kind: Kind::Braces(block), .. }] => (None, Some(*block)),
+                [word, lex::Token { kind: Kind::Braces(block), .. }] if word.kind == Kind::Word => {
+                    (Some(word.text), Some(*block))
+                }
+                _ => return Err(Fault::new(offset, "this is no selector")),
+            };
+            if block.is_some_and(|block| tokens.blocks[block].is_wider) {
+                return Err(Fault::new(offset, "there is a template in it"));
+            }
+            scan.selectors.push(Found { name, block, offset });
+        }
+        build(&scan, &tokens.blocks, false)
+    };
+    read().map_err(|fault| fault.locate(list))
 }
 
 enum Refusal {
@@ -172,8 +201,8 @@ fn collect<'e>(tree: &Expr, tokens: &Tokens<'e>) -> Vec<Found<'e>> {
 /// A condition, not compiled yet; the offset is that of its value.
 type Raw<'b> = (&'b str, Op, &'b str, usize);
 
-/// Selectors from their parts.
-fn build(scan: &Scan<'_>, blocks: &[Block]) -> Result<Vec<Selector>, Fault> {
+/// Selectors from their parts; whether each has to name something that is there.
+fn build(scan: &Scan<'_>, blocks: &[Block], naming: bool) -> Result<Vec<Selector>, Fault> {
     let mut known = HashSet::new();
     let mut selectors = Vec::new();
     let (mut compiled, mut matchers) = (Compiled::default(), 0);
@@ -189,7 +218,7 @@ fn build(scan: &Scan<'_>, blocks: &[Block]) -> Result<Vec<Selector>, Fault> {
             }
             let matchers = alternative.iter().map(|raw| compiled.matcher(*raw)).collect::<Result<_, _>>()?;
             let selector = Selector { matchers };
-            if selector.matchers.iter().all(|matcher| matcher.matches("")) {
+            if naming && selector.matchers.iter().all(|matcher| matcher.matches("")) {
                 let message = "vector selector must contain at least one non-empty matcher";
                 return Err(Fault::new(found.offset, message));
             }

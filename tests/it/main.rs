@@ -21,6 +21,7 @@ mod exemplars;
 mod fsyncs;
 mod garbage;
 mod generated;
+mod grafana;
 mod hand_over;
 mod in_flight;
 mod in_process;

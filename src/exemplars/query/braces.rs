@@ -20,11 +20,13 @@ pub(super) enum Item {
 pub(super) struct Block {
     /// Alternatives, of which `or` makes several.
     pub alternatives: Vec<Vec<Item>>,
+    /// Whether a template was left out.
+    pub is_wider: bool,
 }
 
 /// Reads the braces at `at`; also returns how many bytes they take.
 pub(super) fn read(expression: &str, at: usize) -> Result<(Block, usize), Fault> {
-    let mut reader = Reader { expression, at: at + 1 };
+    let mut reader = Reader { expression, at: at + 1, templates: 0 };
     let mut alternatives = vec![Vec::new()];
     // `{a="b",}` is allowed and `{,}` is not.
     let mut complete = false;
@@ -37,7 +39,8 @@ pub(super) fn read(expression: &str, at: usize) -> Result<(Block, usize), Fault>
         let word = reader.peek_word();
         match c {
             '}' if complete || alternatives.len() == 1 => {
-                return Ok((Block { alternatives }, start + 1 - at));
+                let block = Block { alternatives, is_wider: reader.templates > 0 };
+                return Ok((block, start + 1 - at));
             }
             ',' if complete && !separated => {
                 reader.at += 1;
@@ -69,6 +72,7 @@ pub(super) fn read(expression: &str, at: usize) -> Result<(Block, usize), Fault>
 struct Reader<'e> {
     expression: &'e str,
     at: usize,
+    templates: usize,
 }
 
 impl<'e> Reader<'e> {
@@ -106,6 +110,7 @@ impl<'e> Reader<'e> {
     fn template(&mut self) -> bool {
         let length = template_length(self.rest());
         self.at += length.unwrap_or_default();
+        self.templates += usize::from(length.is_some());
         length.is_some()
     }
 
