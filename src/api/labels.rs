@@ -9,7 +9,7 @@ use warp::reply::Response;
 
 use super::answer;
 use super::exemplars::{Queries, Refusal};
-use super::question::{Wrong, invalid, matchers};
+use super::question::{Wrong, any_of, invalid};
 use crate::exemplars::store::{Listed, Listing};
 
 /// How many are listed, if nothing else is said, and at most.
@@ -26,11 +26,10 @@ struct Wanted {
 impl Wanted {
     fn parse(parameters: &str) -> Result<Self, Wrong> {
         let mut wanted = Self { label: None, listing: Listing { limit: LIMIT, ..Listing::default() } };
+        let mut selectors = Vec::new();
         for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
             match &*name {
-                "match[]" => {
-                    wanted.listing.series.extend(matchers(&value).map_err(|error| invalid("match[]", error))?);
-                }
+                "match[]" => selectors.push(value.into_owned()),
                 "prefix" => wanted.listing.prefix = value.into_owned(),
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
@@ -41,6 +40,7 @@ impl Wanted {
                 _ => {}
             }
         }
+        wanted.listing.series = any_of(&selectors).map_err(|error| invalid("match[]", error))?;
         Ok(wanted)
     }
 }

@@ -50,8 +50,7 @@ impl Words {
             let error = format!("end timestamp must not be before start timestamp: {end} is before {start}");
             return Err(invalid("end", error));
         }
-        let own = self.exemplar_match.iter().map(|text| own_selectors(text));
-        let own: Vec<Vec<Matcher>> = own.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let own = own_selectors(&self.exemplar_match)?;
         let series = match self.query.as_deref() {
             // Whatever series they are of.
             None if !own.is_empty() => vec![Vec::new()],
@@ -96,16 +95,21 @@ pub(super) fn invalid(parameter: &str, error: impl Display) -> Wrong {
 }
 
 /// Matchers in braces, as `{trace_id="…"}`.
-fn own_selectors(text: &str) -> Result<Vec<Vec<Matcher>>, Wrong> {
+fn own_selectors(texts: &[String]) -> Result<Vec<Vec<Matcher>>, Wrong> {
     let name = "exemplar_match[]";
-    if !text.trim_start().starts_with('{') {
+    if let Some(text) = texts.iter().find(|text| !text.trim_start().starts_with('{')) {
         return Err(invalid(name, format!("{text:?} is no list of matchers such as {{trace_id=\"4bf9\"}}")));
     }
-    matchers(text).map_err(|error| invalid(name, error))
+    any_of(texts).map_err(|error| invalid(name, error))
+}
+
+/// The matchers of each selector of these expressions, which have the limits of one.
+pub(super) fn any_of(expressions: &[String]) -> Result<Vec<Vec<Matcher>>, QueryError> {
+    if expressions.is_empty() { Ok(Vec::new()) } else { matchers(&expressions.join("\nor\n")) }
 }
 
 /// The matchers of each selector of an expression.
-pub(super) fn matchers(expression: &str) -> Result<Vec<Vec<Matcher>>, QueryError> {
+fn matchers(expression: &str) -> Result<Vec<Vec<Matcher>>, QueryError> {
     Ok(selectors(expression)?.into_iter().map(|selector| selector.matchers).collect())
 }
 
@@ -258,6 +262,16 @@ mod tests {
     fn what_comes_first_counts() {
         let question = asked(from_form(&[b"query=a&start=1", b"query=b&end=2&start=9"]));
         assert_eq!((question.series[0][0].value(), question.start, question.end), ("a", 1000, 2000));
+    }
+
+    #[test]
+    fn what_exemplars_match_has_the_limits_of_one_expression() {
+        let each = |count: usize| {
+            let each = |number| format!("exemplar_match[]={{a=~\"b.+c{number}\"}} %23 d");
+            (0..count).map(each).collect::<Vec<_>>().join("&")
+        };
+        assert_eq!(asked(form(&each(50))).own.len(), 50);
+        assert!(wrong(form(&each(51))).contains("more than 50 regular expressions"));
     }
 
     #[test]
