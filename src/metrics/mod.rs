@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use procfs::process::LimitValue;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{Atomic, Counter};
@@ -19,7 +20,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use procfs::process::LimitValue;
 
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
 pub use self::pipeline::{CommitAge, DurationHistogram, PipelineMetrics, Stages};

@@ -1,0 +1,78 @@
+//! What an expression asks for.
+
+use std::collections::BTreeSet;
+
+use promql_parser::parser::{Expr, LabelModifier, VectorMatchCardinality, VectorSelector, parse};
+
+/// A selector in an expression.
+#[derive(Debug)]
+pub struct Use {
+    /// Without its range.
+    pub selector: String,
+    /// The metric's name, if it has one.
+    pub name: String,
+    /// The function that its range is handed to.
+    pub function: Option<&'static str>,
+    /// Labels that what is around it needs its series to have: to group by, to join on, for quantiles.
+    pub labels: BTreeSet<String>,
+}
+
+/// The selectors of an expression, in its order.
+pub fn uses(expression: &str) -> Vec<Use> {
+    let parsed = parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    let mut uses = Vec::new();
+    walk(&parsed, &BTreeSet::new(), None, &mut uses);
+    uses
+}
+
+fn walk(expression: &Expr, labels: &BTreeSet<String>, function: Option<&'static str>, uses: &mut Vec<Use>) {
+    let with = |more: &[String]| labels.iter().chain(more).cloned().collect::<BTreeSet<_>>();
+    match expression {
+        Expr::Aggregate(aggregate) => {
+            let by = match &aggregate.modifier {
+                Some(LabelModifier::Include(by)) => by.labels.as_slice(),
+                _ => &[],
+            };
+            walk(&aggregate.expr, &with(by), None, uses);
+        }
+        Expr::Binary(binary) => {
+            let modifier = binary.modifier.as_ref();
+            let on = match modifier.and_then(|modifier| modifier.matching.as_ref()) {
+                Some(LabelModifier::Include(on)) => on.labels.as_slice(),
+                _ => &[],
+            };
+            let (left, right) = match modifier.map(|modifier| &modifier.card) {
+                Some(VectorMatchCardinality::ManyToOne(taken)) => (&[][..], taken.labels.as_slice()),
+                Some(VectorMatchCardinality::OneToMany(taken)) => (taken.labels.as_slice(), &[][..]),
+                _ => (&[][..], &[][..]),
+            };
+            for (side, taken) in [(&binary.lhs, left), (&binary.rhs, right)] {
+                walk(side, &with(&[on, taken].concat()), None, uses);
+            }
+        }
+        Expr::Call(call) => {
+            let le = match call.func.name {
+                "histogram_quantile" => &["le".to_owned()][..],
+                _ => &[],
+            };
+            for argument in &call.args.args {
+                walk(argument, &with(le), Some(call.func.name), uses);
+            }
+        }
+        Expr::Paren(paren) => walk(&paren.expr, labels, function, uses),
+        Expr::Unary(unary) => walk(&unary.expr, labels, None, uses),
+        Expr::Subquery(subquery) => walk(&subquery.expr, labels, None, uses),
+        Expr::VectorSelector(selector) => uses.push(found(selector, None, labels)),
+        Expr::MatrixSelector(selector) => uses.push(found(&selector.vs, function, labels)),
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
+    }
+}
+
+fn found(selector: &VectorSelector, function: Option<&'static str>, labels: &BTreeSet<String>) -> Use {
+    let name = selector.name.clone().unwrap_or_default();
+    let named = selector.name.iter().map(|name| format!("__name__={name:?}"));
+    let matchers = selector.matchers.matchers.iter();
+    let matchers = matchers.map(|matcher| format!("{}{}{:?}", matcher.name, matcher.op, matcher.value));
+    let selector = format!("{{{}}}", named.chain(matchers).collect::<Vec<_>>().join(","));
+    Use { selector, name, function, labels: labels.clone() }
+}
