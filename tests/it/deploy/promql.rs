@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promql_parser::parser::{Expr, LabelModifier, VectorMatchCardinality, VectorSelector, parse};
+use promql_parser::parser::{Expr, LabelModifier, VectorSelector, parse};
 
 /// A selector in an expression.
 #[derive(Debug)]
@@ -36,19 +36,12 @@ fn walk(expression: &Expr, labels: &BTreeSet<String>, function: Option<&'static 
             walk(&aggregate.expr, &with(by), None, uses);
         }
         Expr::Binary(binary) => {
-            let modifier = binary.modifier.as_ref();
-            let on = match modifier.and_then(|modifier| modifier.matching.as_ref()) {
+            let on = match binary.modifier.as_ref().and_then(|modifier| modifier.matching.as_ref()) {
                 Some(LabelModifier::Include(on)) => on.labels.as_slice(),
                 _ => &[],
             };
-            let (left, right) = match modifier.map(|modifier| &modifier.card) {
-                Some(VectorMatchCardinality::ManyToOne(taken)) => (&[][..], taken.labels.as_slice()),
-                Some(VectorMatchCardinality::OneToMany(taken)) => (taken.labels.as_slice(), &[][..]),
-                _ => (&[][..], &[][..]),
-            };
-            for (side, taken) in [(&binary.lhs, left), (&binary.rhs, right)] {
-                walk(side, &with(&[on, taken].concat()), None, uses);
-            }
+            walk(&binary.lhs, &with(on), None, uses);
+            walk(&binary.rhs, &with(on), None, uses);
         }
         Expr::Call(call) => {
             let le = match call.func.name {

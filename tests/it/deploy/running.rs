@@ -134,20 +134,21 @@ async fn every_target_shows_something(scene: &Scene, targets: &[Target]) {
 async fn every_selector_has_its_labels(scene: &Scene, place: &str, expressions: &[&str]) {
     let page = scene.bridge.metrics().await;
     for used in expressions.iter().flat_map(|expression| uses(expression)) {
-        let [start, end] = range();
-        let fields = [("match[]", used.selector.as_str()), (start.0, &start.1), (end.0, &end.1)];
         let series = eventually(&format!("{place}: {} finds series", used.selector), LONG, async || {
-            let series = scene.ask("/api/v1/series", &fields).await?;
-            if list(&serde_json::json!({ "series": series }), "series").is_empty() {
-                Err("none".to_owned())
-            } else {
-                Ok(series)
+            let [start, end] = range();
+            let fields = [("match[]", used.selector.as_str()), (start.0, &start.1), (end.0, &end.1)];
+            match scene.ask("/api/v1/series", &fields).await? {
+                Value::Array(series) if !series.is_empty() => Ok(series),
+                other => Err(other.to_string()),
             }
         })
         .await;
         for label in &used.labels {
-            let have = series.as_array().into_iter().flatten().all(|series| series[label].is_string());
-            assert!(have, "{place}: not all of {} have the label {label}", used.selector);
+            assert!(
+                series.iter().all(|series| series[label].is_string()),
+                "{place}: not all of {} have the label {label}",
+                used.selector
+            );
         }
         let is_ours = used.name.starts_with("exemplar_bridge_") || used.name.starts_with("process_");
         let is_scraped = used.name == "up" || used.name.starts_with(HISTOGRAM);
