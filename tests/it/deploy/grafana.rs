@@ -17,7 +17,7 @@ pub struct Dashboard {
 }
 
 /// What a panel asks.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct Target {
     /// The dashboard's file and the panel's title.
     pub place: String,

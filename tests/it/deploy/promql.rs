@@ -25,6 +25,26 @@ pub fn uses(expression: &str) -> Vec<Use> {
     uses
 }
 
+/// What an expression compares or joins by `and`, `or` and `unless`, each by itself; numbers left out.
+pub fn compared(expression: &str) -> Vec<String> {
+    let parsed = parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    parts(&parsed).unwrap_or_else(|| panic!("{expression} compares nothing"))
+}
+
+/// `None` of what compares nothing.
+fn parts(expression: &Expr) -> Option<Vec<String>> {
+    match expression {
+        Expr::Paren(paren) => parts(&paren.expr),
+        Expr::Aggregate(aggregate) => parts(&aggregate.expr),
+        Expr::Binary(binary) if binary.op.is_comparison_operator() || binary.op.is_set_operator() => {
+            let sides =
+                [&binary.lhs, &binary.rhs].into_iter().filter(|side| !matches!(***side, Expr::NumberLiteral(_)));
+            Some(sides.flat_map(|side| parts(side).unwrap_or_else(|| vec![side.to_string()])).collect())
+        }
+        _ => None,
+    }
+}
+
 fn walk(expression: &Expr, labels: &BTreeSet<String>, function: Option<&'static str>, uses: &mut Vec<Use>) {
     let with = |more: &[String]| labels.iter().chain(more).cloned().collect::<BTreeSet<_>>();
     match expression {

@@ -8,7 +8,7 @@ use testkit::{eventually, get_fields};
 
 use super::alerts::rules;
 use super::grafana::{Dashboard, Target, Variables, alternatives, dashboards, replaced};
-use super::promql::uses;
+use super::promql::{compared, uses};
 use super::provisioning::data_source;
 use super::scene::{HISTOGRAM, Scene, now};
 use super::{list, text};
@@ -32,12 +32,7 @@ async fn everything_that_is_asked_finds_something_in_a_bridge_at_work() {
         every_selector_has_its_labels(&scene, dashboard.file, &expressions).await;
         exemplars_come_with_their_buckets(&scene, &targets).await;
     }
-    let rules = rules();
-    let expressions: Vec<&str> = rules.iter().map(|rule| text(rule, "expr")).collect();
-    for expression in &expressions {
-        scene.ask("/api/v1/query", &[("query", expression)]).await.expect("VictoriaMetrics understands it");
-    }
-    every_selector_has_its_labels(&scene, "alerts", &expressions).await;
+    every_alert_compares_something(&scene).await;
 }
 
 /// The last minute.
@@ -155,6 +150,24 @@ async fn every_selector_has_its_labels(scene: &Scene, place: &str, expressions: 
         assert!(is_ours != is_scraped, "{place}: whose is {}?", used.name);
         assert!(is_scraped || page.names().contains(&used.name.as_str()), "{place}: {} is not there", used.name);
     }
+}
+
+/// VictoriaMetrics understands the alerts, and finds what they compare.
+async fn every_alert_compares_something(scene: &Scene) {
+    let rules = rules();
+    let expressions: Vec<&str> = rules.iter().map(|rule| text(rule, "expr")).collect();
+    for expression in &expressions {
+        scene.ask("/api/v1/query", &[("query", expression)]).await.expect("it is understood");
+        for expression in compared(expression) {
+            // Nothing is absent.
+            if expression.starts_with("absent(") {
+                continue;
+            }
+            let target = Target { place: "alerts".to_owned(), expression, instant: true, ..Target::default() };
+            eventually(&target.expression, LONG, async || !shown(scene, &target).await.is_empty()).await;
+        }
+    }
+    every_selector_has_its_labels(scene, "alerts", &expressions).await;
 }
 
 /// What Grafana needs to draw exemplars: series with a `le` that the heat map has a row for, and a label with a trace.
