@@ -56,6 +56,14 @@ fn every_variable_is_defined_before_it_is_used() {
             texts(variable).into_iter().for_each(|text| drop(replaced(text, &before)));
             before.insert(text(variable, "name").to_owned(), "x".to_owned());
         }
+        let queries = dashboard.variables().iter().filter(|variable| variable["type"] == "query");
+        for variable in queries {
+            assert_eq!(
+                text(variable, "definition"),
+                text(&variable["query"], "query"),
+                "what is shown is what is asked"
+            );
+        }
         let first = &dashboard.variables()[0];
         assert_eq!((text(first, "name"), text(first, "type")), ("datasource", "datasource"));
     }
