@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use procfs::process::LimitValue;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{Atomic, Counter};
@@ -95,6 +96,7 @@ struct Process {
     cpu: Seconds,
     resident: Gauge,
     open_fds: Gauge,
+    max_fds: Gauge,
     start_time: FloatGauge,
 }
 
@@ -114,6 +116,12 @@ impl Process {
         }
         if let Ok(count) = process.fd_count() {
             self.open_fds.set(count as i64);
+        }
+        if let Ok(limits) = process.limits() {
+            self.max_fds.set(match limits.max_open_files.soft_limit {
+                LimitValue::Value(limit) => i64::try_from(limit).unwrap_or(i64::MAX),
+                LimitValue::Unlimited => i64::MAX,
+            });
         }
     }
 }
@@ -150,6 +158,7 @@ impl Metrics {
             process.resident.clone(),
         );
         registry.register("process_open_fds", "Open file descriptors", process.open_fds.clone());
+        registry.register("process_max_fds", "How many file descriptors may be open", process.max_fds.clone());
         registry.register_with_unit(
             "process_start_time",
             "When the process was started, since the epoch",

@@ -200,6 +200,7 @@ async fn metrics_say_what_has_happened() {
     let resident = metrics.sum("process_resident_memory_bytes");
     assert!(resident > 1e6 && resident <= bridge.peak_rss_bytes() as f64, "{resident}");
     assert!(metrics.sum("process_open_fds") > 3.0);
+    assert!(metrics.sum("process_max_fds") > metrics.sum("process_open_fds"));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs_f64();
     let started = metrics.sum("process_start_time_seconds");
     assert!((now - 600.0..now + 2.0).contains(&started), "{started} is not just before {now}");

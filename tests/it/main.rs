@@ -15,6 +15,7 @@ mod clients;
 mod cluster;
 mod dead_letter_topic;
 mod demo;
+mod deploy;
 mod disk_use;
 mod docs;
 mod exemplars;

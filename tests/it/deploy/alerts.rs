@@ -1,0 +1,59 @@
+//! The rules, and the tests that they come with.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{list, run, text, yaml};
+
+const RULES: &str = "alerts/exemplar-bridge.rules.yaml";
+const TESTS: &str = "alerts/exemplar-bridge.rules.test.yaml";
+
+/// All rules.
+pub fn rules() -> Vec<Value> {
+    let rules = yaml(RULES);
+    list(&rules, "groups").iter().flat_map(|group| list(group, "rules").to_vec()).collect()
+}
+
+#[test]
+fn prometheus_and_vmalert_can_read_the_rules() {
+    run("promtool", &["check", "rules", RULES]);
+    run("vmalert", &["-dryRun", &format!("-rule={RULES}")]);
+}
+
+#[test]
+fn the_rules_pass_the_tests_that_they_come_with() {
+    run("promtool", &["test", "rules", TESTS]);
+}
+
+/// Those of which a test says that they fire, or that they do not.
+fn tested(fires: bool) -> BTreeSet<String> {
+    let tests = yaml(TESTS);
+    let checks = list(&tests, "tests").iter().flat_map(|test| list(test, "promql_expr_test"));
+    let checks = checks.filter(|check| list(check, "exp_samples").is_empty() != fires);
+    let name = |check: &Value| {
+        let expression = text(check, "expr").strip_prefix(r#"ALERTS{alertname=""#)?;
+        Some(expression.strip_suffix(r#"", alertstate="firing"}"#)?.to_owned())
+    };
+    checks.map(|check| name(check).unwrap_or_else(|| panic!("{check} asks whether an alert fires"))).collect()
+}
+
+#[test]
+fn every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
+    let rules = rules();
+    let alerts: BTreeSet<String> = rules.iter().map(|rule| text(rule, "alert").to_owned()).collect();
+    assert_eq!(alerts.len(), rules.len(), "names are unique");
+    assert_eq!(tested(true), alerts);
+    assert_eq!(tested(false), alerts);
+}
+
+#[test]
+fn every_alert_says_what_it_means_and_what_to_do_first() {
+    for rule in rules() {
+        assert!(text(&rule, "alert").starts_with("ExemplarBridge"), "{rule}");
+        assert!(["critical", "warning"].contains(&text(&rule["labels"], "severity")), "{rule}");
+        assert!(text(&rule["annotations"], "summary").len() < 100, "{rule}");
+        let description = text(&rule["annotations"], "description");
+        assert!(description.contains("Begin with ") && description.contains('`'), "{description}");
+    }
+}
