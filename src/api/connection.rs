@@ -1,8 +1,9 @@
 //! A connection that ends when its client takes nothing for too long: an answer that nobody reads would keep its place,
-//! and what it holds, for ever.
+//! and what it holds, for ever. It tells its place when everything is sent.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,17 +11,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::places::Place;
+
 /// Writing to it fails once nothing has been taken for so long.
 pub(super) struct Connection {
     stream: TcpStream,
+    place: Arc<Place>,
     patience: Duration,
     /// There is something to be taken.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
-    pub(super) const fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) const fn new(stream: TcpStream, place: Arc<Place>, patience: Duration) -> Self {
+        Self { stream, place, patience, waiting: None }
     }
 
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -60,6 +64,8 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper asks for this when it has nothing left to be written.
+        self.place.flushed();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::exemplars::Queries;
 use super::page::Page;
+use super::places::Places;
 use super::proxy::Proxy;
 use super::routes::routes;
 use super::service::Service;
@@ -28,6 +29,9 @@ const HEADERS: Duration = Duration::from_secs(10);
 
 /// The most of a request that is read before it is looked at: its headers, and the whole URL with a query in it.
 const BUFFER: usize = 64 << 10;
+
+/// How often it is told that no connections can be accepted.
+const REMINDER: Duration = Duration::from_secs(60);
 
 /// How long answers may take to finish at shutdown.
 const FINISH: Duration = Duration::from_secs(2);
@@ -49,6 +53,7 @@ pub struct Server {
     queries: Queries,
     proxy: Proxy,
     page: Page,
+    places: Places,
     /// How long a client may take nothing of its answer.
     patience: Duration,
 }
@@ -72,7 +77,8 @@ impl Server {
         let (queries, patience) = (Queries::new(exemplars, config), config.query_timeout.get());
         let proxy = Proxy::new(config, upstream, metrics.upstream.clone());
         let page = Page::new(config);
-        Ok(Self { listener, metrics, status, queries, page, proxy, patience })
+        let places = Places::new(config, metrics.connections.clone());
+        Ok(Self { listener, metrics, status, queries, page, proxy, places, patience })
     }
 
     /// Where it listens.
@@ -81,12 +87,14 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        let counted = self.metrics.connections.clone();
         let routes = routes(self.metrics, self.status, self.queries, self.page);
         let routes = TowerToHyperService::new(warp::service(routes));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
         let connections = GracefulShutdown::new();
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -96,20 +104,33 @@ impl Server {
                 Ok((stream, client)) => (stream, client.ip()),
                 Err(error) => {
                     // Out of file descriptors, most likely: that passes, and until then there is no use in spinning.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    counted.accept_failed();
+                    if told.is_none_or(|told| told.elapsed() >= REMINDER) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
+            let place = tokio::select! {
+                () = stop.cancelled() => break,
+                place = self.places.take() => place,
+            };
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "small pieces of answers may wait");
             }
-            let stream = TokioIo::new(Connection::new(stream, self.patience));
-            let service = Service::new(routes.clone(), self.proxy.clone(), client);
+            let stream = TokioIo::new(Connection::new(stream, Arc::clone(&place), self.patience));
+            let service = Service::new(routes.clone(), self.proxy.clone(), client, Arc::clone(&place));
             let connection = http.serve_connection(stream, service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
+                let ended = tokio::select! {
+                    biased;
+                    () = place.cut() => return tracing::debug!("an idle connection makes room for another"),
+                    ended = connection => ended,
+                };
+                if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended");
                 }
             });
