@@ -168,6 +168,13 @@ impl Bridge {
         self.process.signal(signal);
     }
 
+    /// Lets the process have so many files open from now on; those that are stay open.
+    pub fn limit_descriptors(&self, descriptors: u32) {
+        let process = self.process.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &process, &format!("--nofile={descriptors}:")]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the limit can be set");
+    }
+
     /// Whether it runs.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()

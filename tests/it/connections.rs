@@ -118,6 +118,27 @@ async fn an_answer_on_its_way_makes_no_room_and_a_connection_whose_answer_has_en
     until(&mut later, &mut Vec::new(), b"healthy\n").await;
 }
 
+/// Something else may take them all. That is told, though not each time, and over when there are some again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_no_descriptor_is_left_is_answered_later() {
+    let bridge = in_front_of("http://127.0.0.1:1", json!({})).await;
+    let wanted = "connections cannot be accepted";
+    let failures = eventually("it has failed several times", PATIENCE, async || {
+        bridge.limit_descriptors(3);
+        let mut client = connect(&bridge).await;
+        let asked = client.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        asked.expect("it is taken, if not heard");
+        eventually("it is told", PATIENCE, async || bridge.log().contains(wanted)).await;
+        bridge.limit_descriptors(1024);
+        until(&mut client, &mut Vec::new(), b"healthy\n").await;
+        let failures = metrics(&bridge).await.value("exemplar_bridge_http_accept_failures_total", &[]);
+        failures.filter(|&failures| failures >= 5.0)
+    })
+    .await;
+    let told = bridge.log().matches(wanted).count();
+    assert!((told as f64) < failures, "{told} lines, {failures} failures");
+}
+
 /// Reads until the answer ends so.
 async fn until(client: &mut TcpStream, answer: &mut Vec<u8>, end: &[u8]) {
     while !answer.ends_with(end) {
