@@ -9,6 +9,7 @@ pub(crate) mod json;
 mod labels;
 mod page;
 mod paths;
+mod places;
 mod proxy;
 pub mod question;
 mod rendering;

@@ -11,7 +11,7 @@ pub(super) const EXEMPLARS: &str = "/api/v1/query_exemplars";
 
 /// The paths of the upstream. `*` stands for one segment, `**` for any further ones. Before each there may be `/prometheus`
 /// as single VictoriaMetrics have it, or `/select/0/prometheus` as clusters have it for their tenants.
-const UPSTREAM: [(&str, Methods); 32] = [
+const UPSTREAM: [(&str, Methods); 35] = [
     // Queries.
     ("/api/v1/query", Methods::Form),
     ("/api/v1/query_range", Methods::Form),
@@ -48,6 +48,10 @@ const UPSTREAM: [(&str, Methods); 32] = [
     ("/expand-with-exprs", Methods::Get),
     ("/prettify-query", Methods::Get),
     ("/metric-relabel-debug", Methods::Get),
+    ("/retention-filters-debug", Methods::Get),
+    ("/downsampling-filters-debug", Methods::Get),
+    // Which tenants a cluster has.
+    ("/admin/tenants", Methods::Get),
 ];
 
 /// How a path may be asked.
@@ -259,7 +263,8 @@ mod tests {
             "/select//prometheus/api/v1/query",
             "/select/0/select/0/prometheus/api/v1/query",
             "/prometheus/prometheus/api/v1/query",
-            "/admin/tenants",
+            "/admin/tenants/",
+            "/admin/api/v1/admin/status/metric_names_stats/reset",
             "/API/v1/query",
             "/api/v1/query/",
             "/api/v1/label//values",

@@ -1,8 +1,8 @@
-//! The one accept loop. warp has the routes, but no time-out for headers, so connections are served by hyper-util.
+//! The one accept loop. warp has the routes, but no time-outs, so connections are served by hyper.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::exemplars::Queries;
 use super::page::Page;
+use super::places::Places;
 use super::proxy::Proxy;
 use super::routes::routes;
 use super::service::Service;
@@ -23,11 +24,15 @@ use crate::exemplars::Exemplars;
 use crate::metrics::Metrics;
 use crate::status::Status;
 
-/// How long a client may take to send a request's headers, from the connection or the answer before on.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long nothing may be asked on a connection: longer than clients keep theirs (a minute and a half in Go's, five minutes
+/// in browsers'), or one would be closed just when it is used again, which no client repeats a form for.
+const IDLE: Duration = Duration::from_secs(360);
 
 /// The most of a request that is read before it is looked at: its headers, and the whole URL with a query in it.
 const BUFFER: usize = 64 << 10;
+
+/// How often it is told that no connections can be accepted.
+const REMINDER: Duration = Duration::from_secs(60);
 
 /// How long answers may take to finish at shutdown.
 const FINISH: Duration = Duration::from_secs(2);
@@ -49,6 +54,7 @@ pub struct Server {
     queries: Queries,
     proxy: Proxy,
     page: Page,
+    places: Places,
     /// How long a client may take nothing of its answer.
     patience: Duration,
 }
@@ -72,7 +78,8 @@ impl Server {
         let (queries, patience) = (Queries::new(exemplars, config), config.query_timeout.get());
         let proxy = Proxy::new(config, upstream, metrics.upstream.clone());
         let page = Page::new(config);
-        Ok(Self { listener, metrics, status, queries, page, proxy, patience })
+        let places = Places::new(config, metrics.connections.clone());
+        Ok(Self { listener, metrics, status, queries, page, proxy, places, patience })
     }
 
     /// Where it listens.
@@ -81,12 +88,14 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        let counted = self.metrics.connections.clone();
         let routes = routes(self.metrics, self.status, self.queries, self.page);
         let routes = TowerToHyperService::new(warp::service(routes));
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
+        http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER);
         let connections = GracefulShutdown::new();
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -96,20 +105,33 @@ impl Server {
                 Ok((stream, client)) => (stream, client.ip()),
                 Err(error) => {
                     // Out of file descriptors, most likely: that passes, and until then there is no use in spinning.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    counted.accept_failed();
+                    if told.is_none_or(|told| told.elapsed() >= REMINDER) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
+            let place = tokio::select! {
+                () = stop.cancelled() => break,
+                place = self.places.take() => place,
+            };
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "small pieces of answers may wait");
             }
-            let stream = TokioIo::new(Connection::new(stream, self.patience));
-            let service = Service::new(routes.clone(), self.proxy.clone(), client);
+            let stream = TokioIo::new(Connection::new(stream, Arc::clone(&place), self.patience));
+            let service = Service::new(routes.clone(), self.proxy.clone(), client, Arc::clone(&place));
             let connection = http.serve_connection(stream, service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
+                let ended = tokio::select! {
+                    biased;
+                    () = place.cut() => return tracing::debug!("an idle connection makes room for another"),
+                    ended = connection => ended,
+                };
+                if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended");
                 }
             });
@@ -125,6 +147,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
+    use super::super::connection::HEADERS;
     use super::*;
     use crate::config::Config;
 
@@ -143,12 +166,22 @@ mod tests {
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
 
-        for begun in ["", "GET /-/heal"] {
+        const REQUEST: &str = "GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n";
+        const ANSWER: &str = "healthy\n";
+        for (asked, begun, limit) in [(0, "", IDLE), (0, "GET /-/heal", HEADERS), (3, "", IDLE), (3, "G", HEADERS)] {
             let mut client = TcpStream::connect(address).await.expect("it listens");
+            for _ in 0..asked {
+                tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+                client.write_all(REQUEST.as_bytes()).await.expect("it takes what comes");
+                let mut answer = Vec::new();
+                while !answer.ends_with(ANSWER.as_bytes()) {
+                    assert!(client.read_buf(&mut answer).await.expect("it answers") > 0, "it is closed");
+                }
+            }
             client.write_all(begun.as_bytes()).await.expect("it takes what comes");
-            let mut said = Vec::new();
-            let ended = tokio::time::timeout(2 * HEADERS, client.read_to_end(&mut said)).await;
-            assert!(ended.is_ok_and(|ended| ended.is_ok()), "{begun:?}");
+            let (since, mut said) = (tokio::time::Instant::now(), Vec::new());
+            assert!(client.read_to_end(&mut said).await.is_ok(), "{begun:?}");
+            assert_eq!(since.elapsed().as_secs(), limit.as_secs(), "{begun:?} after {asked}");
         }
         stop.cancel();
         running.await.expect("it ends when it is told to");

@@ -323,6 +323,7 @@ fn impossible_values_are_refused_with_a_remedy() {
         ("http.upstream", "http://h:80", "is another way to write http://h/"),
         ("http.upstream_ca_file", "x", "plain http"),
         ("http.upstream_timeout", "0s", "no time for an answer"),
+        ("http.max_connections", "0", "too small"),
         ("http.max_upstream_requests", "0", "too small"),
         ("http.trace_url", "tempo/${trace_id}", "begins with http"),
         ("http.trace_url", "javascript:alert(${trace_id})", "begins with http"),

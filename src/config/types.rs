@@ -219,6 +219,13 @@ pub struct Http {
     /// Address and port for the API; port 0 takes any that is free. There is no
     /// authentication: `0.0.0.0:8000` is for networks that you trust. Default: `"127.0.0.1:8000"`.
     pub listen: String,
+    /// The most connections of clients at a time. For a further one, the one on which nothing has been asked for longest is
+    /// closed; if all are being answered, it waits. There are fewer if `ulimit -n` does not allow for them: a quarter of it
+    /// is for Kafka, receivers and files, and each of `max_upstream_requests` takes one, too. Few close connections that
+    /// clients would have used again, many take memory. Default: `512`.
+    #[serde(deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub max_connections: usize,
     /// The most queries that are worked on at a time; others wait, at most for `query_timeout`. Few make users wait, many
     /// take processors away from delivery. Default: `4`.
     #[serde(deserialize_with = "count")]
@@ -390,6 +397,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
+            max_connections: 512,
             max_concurrent_queries: 4,
             query_timeout: Duration::from_secs(30),
             max_exemplars: None,

@@ -3,6 +3,7 @@
 //! Names follow Prometheus' own queue manager where it has the same thing. Hot paths add once a batch, not once a
 //! record.
 
+mod connections;
 mod exemplars;
 mod pipeline;
 mod statistics;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::connections::{ConnectionMetrics, OpenConnection};
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
 pub use self::pipeline::{CommitAge, DurationHistogram, PipelineMetrics, Stages};
 pub use self::statistics::KafkaStatistics;
@@ -87,6 +89,8 @@ pub struct Metrics {
     pub dead_letter_spool_bytes: Gauge,
     /// What it may take.
     pub dead_letter_spool_capacity_bytes: Gauge,
+    /// Connections of clients.
+    pub connections: ConnectionMetrics,
     /// Requests that are handed to the upstream.
     pub upstream: UpstreamMetrics,
 }
@@ -194,6 +198,8 @@ impl Metrics {
             "Dead letters that dead_letter.topic refuses, and that are in the spool",
             dead_letters_refused.clone(),
         );
+        let connections = ConnectionMetrics::default();
+        connections.register(bridge);
         let upstream = UpstreamMetrics::default();
         upstream.register(bridge);
         let dead_letter_fsync_duration = DurationHistogram::default();
@@ -235,6 +241,7 @@ impl Metrics {
             dead_letters_refused,
             dead_letter_spool_bytes,
             dead_letter_spool_capacity_bytes,
+            connections,
             upstream,
         }
     }

@@ -19,6 +19,7 @@ pub struct Bridge {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     inside: Option<Inside>,
+    descriptors: Option<u32>,
     port: u16,
 }
 
@@ -29,6 +30,7 @@ pub struct BridgeBuilder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     inside: Option<Inside>,
+    descriptors: Option<u32>,
 }
 
 impl BridgeBuilder {
@@ -66,6 +68,12 @@ impl BridgeBuilder {
         self
     }
 
+    /// Lets the process have so many files open, and no more.
+    pub fn descriptors(mut self, descriptors: u32) -> Self {
+        self.descriptors = Some(descriptors);
+        self
+    }
+
     /// Starts the process. It is not waited for: see [`Bridge::wait_ready`] and [`Bridge::wait_healthy`].
     pub async fn start(mut self) -> Bridge {
         let process = Process::new("exemplar-bridge");
@@ -78,8 +86,8 @@ impl BridgeBuilder {
         let listen = config["http"]["listen"].as_str().and_then(|listen| listen.rsplit(':').next()?.parse().ok());
         let port = listen.expect("http.listen ends with a port");
         let (binary, arguments, environment) = (self.binary, self.arguments, self.environment);
-        let inside = self.inside;
-        let mut bridge = Bridge { process, binary, arguments, environment, inside, port };
+        let (inside, descriptors) = (self.inside, self.descriptors);
+        let mut bridge = Bridge { process, binary, arguments, environment, inside, descriptors, port };
         bridge.write_config(&config);
         bridge.spawn();
         bridge
@@ -90,7 +98,8 @@ impl Bridge {
     /// A bridge to be started: tests pass `env!("CARGO_BIN_EXE_exemplar-bridge")`.
     pub fn builder(binary: impl Into<PathBuf>) -> BridgeBuilder {
         let config = Value::Object(Map::new());
-        BridgeBuilder { binary: binary.into(), config, arguments: Vec::new(), environment: Vec::new(), inside: None }
+        let (arguments, environment) = (Vec::new(), Vec::new());
+        BridgeBuilder { binary: binary.into(), config, arguments, environment, inside: None, descriptors: None }
     }
 
     /// Starts it again, in the same directory and with the same configuration. If it still runs, it is ended in order
@@ -157,6 +166,13 @@ impl Bridge {
     /// Any signal, by its name without `SIG`.
     pub fn signal(&self, signal: &str) {
         self.process.signal(signal);
+    }
+
+    /// Lets the process have so many files open from now on; those that are stay open.
+    pub fn limit_descriptors(&self, descriptors: u32) {
+        let process = self.process.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &process, &format!("--nofile={descriptors}:")]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the limit can be set");
     }
 
     /// Whether it runs.
@@ -235,6 +251,11 @@ impl Bridge {
             None => Command::new(&self.binary),
             Some(inside) => inside.command(&self.binary, self.path()),
         };
+        if let Some(descriptors) = self.descriptors {
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--nofile={descriptors}")).arg(command.get_program()).args(command.get_args());
+            command = limited;
+        }
         command.args(["--config", "config.json"]).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process.spawn(&mut command);

@@ -22,6 +22,7 @@ def main(url, query, start, end):
     shop = {"job": "shop"}
     between = {"start": start.timestamp(), "end": end.timestamp()}
     calls = {
+        "check_prometheus_connection": server.check_prometheus_connection,
         "all_metrics": lambda: server.all_metrics(params=between),
         "get_series": lambda: server.get_series(start, end, params={"match[]": "up"}),
         "get_label_names": lambda: server.get_label_names(params=between),

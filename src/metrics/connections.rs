@@ -1,0 +1,68 @@
+//! What is counted of clients' connections.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// What is counted of clients' connections.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMetrics {
+    open: Gauge,
+    limit: Gauge,
+    cut: Counter,
+    accept_failures: Counter,
+}
+
+impl ConnectionMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("http_connections", "Connections of clients", self.open.clone());
+        registry.register("http_connections_limit", "How many there may be", self.limit.clone());
+        registry.register(
+            "http_connections_cut",
+            "Connections that were cut off while idle, since others came and there were too many",
+            self.cut.clone(),
+        );
+        registry.register(
+            "http_accept_failures",
+            "Times that no connection could be accepted, for want of file descriptors most likely",
+            self.accept_failures.clone(),
+        );
+    }
+
+    /// Tells how many there may be.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.set(limit as i64);
+    }
+
+    /// Counts one as open, for as long as what is returned is there.
+    pub fn open(&self) -> OpenConnection {
+        self.open.inc();
+        OpenConnection(self.open.clone())
+    }
+
+    /// Counts one that is cut off to make room.
+    pub fn cut(&self) {
+        self.cut.inc();
+    }
+
+    /// Counts one that could not be accepted.
+    pub fn accept_failed(&self) {
+        self.accept_failures.inc();
+    }
+
+    /// How many are open, and how many were cut off.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> (i64, u64) {
+        (self.open.get(), self.cut.get())
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
