@@ -89,7 +89,7 @@ impl Server {
 
     /// Serves until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
-        let counted = self.metrics.connections.clone();
+        let (counted, requests) = (self.metrics.connections.clone(), self.metrics.requests.clone());
         let routes = routes(self.metrics, self.status, self.queries, self.page);
         let routes = TowerToHyperService::new(warp::service(routes));
         let mut http = http1::Builder::new();
@@ -122,7 +122,8 @@ impl Server {
                 tracing::debug!(%error, "small pieces of answers may wait");
             }
             let stream = TokioIo::new(Connection::new(stream, Arc::clone(&place), self.patience));
-            let service = Service::new(routes.clone(), self.proxy.clone(), client, Arc::clone(&place));
+            let service =
+                Service::new(routes.clone(), self.proxy.clone(), requests.clone(), client, Arc::clone(&place));
             let connection = http.serve_connection(stream, service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {

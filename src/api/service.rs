@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -19,11 +20,13 @@ use super::bodies::BoxError;
 use super::paths::{self, Destination};
 use super::places::{Answering, Place};
 use super::proxy::{Answered, Proxy, boxed};
+use crate::metrics::{RequestMetrics, handler};
 
 /// Answers the requests of one client.
 pub(super) struct Service<R> {
     routes: R,
     proxy: Proxy,
+    metrics: RequestMetrics,
     client: IpAddr,
     place: Arc<Place>,
 }
@@ -35,8 +38,14 @@ pub(super) struct Given {
 }
 
 impl<R> Service<R> {
-    pub(super) const fn new(routes: R, proxy: Proxy, client: IpAddr, place: Arc<Place>) -> Self {
-        Self { routes, proxy, client, place }
+    pub(super) const fn new(
+        routes: R,
+        proxy: Proxy,
+        metrics: RequestMetrics,
+        client: IpAddr,
+        place: Arc<Place>,
+    ) -> Self {
+        Self { routes, proxy, metrics, client, place }
     }
 }
 
@@ -69,8 +78,13 @@ where
             Some(Destination::Exemplars) => *request.uri_mut() = exemplars(request.uri()),
             None => {}
         }
+        let (came, metrics, handler) = (Instant::now(), self.metrics.clone(), handler(request.uri().path()));
         let answer = self.routes.call(request);
-        Box::pin(async move { answer.await.map(boxed).map(give) })
+        Box::pin(async move {
+            let answer = answer.await?;
+            metrics.answered(handler, came, answer.status());
+            Ok(give(boxed(answer)))
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 mod connections;
 mod exemplars;
 mod pipeline;
+mod requests;
 mod statistics;
 mod upstream;
 
@@ -25,6 +26,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub use self::connections::{ConnectionMetrics, OpenConnection};
 pub use self::exemplars::{ExemplarMetrics, NOT_UTF8};
 pub use self::pipeline::{CommitAge, DurationHistogram, PipelineMetrics, Stages};
+pub use self::requests::{RequestMetrics, handler};
 pub use self::statistics::KafkaStatistics;
 pub use self::upstream::{Asking, InFlight, UpstreamMetrics};
 use crate::config::Group;
@@ -91,6 +93,8 @@ pub struct Metrics {
     pub dead_letter_spool_capacity_bytes: Gauge,
     /// Connections of clients.
     pub connections: ConnectionMetrics,
+    /// Requests that are answered here.
+    pub requests: RequestMetrics,
     /// Requests that are handed to the upstream.
     pub upstream: UpstreamMetrics,
 }
@@ -200,6 +204,8 @@ impl Metrics {
         );
         let connections = ConnectionMetrics::default();
         connections.register(bridge);
+        let requests = RequestMetrics::default();
+        requests.register(bridge);
         let upstream = UpstreamMetrics::default();
         upstream.register(bridge);
         let dead_letter_fsync_duration = DurationHistogram::default();
@@ -242,6 +248,7 @@ impl Metrics {
             dead_letter_spool_bytes,
             dead_letter_spool_capacity_bytes,
             connections,
+            requests,
             upstream,
         }
     }

@@ -6,6 +6,7 @@ use testkit::{Answer, Bridge, Kafka, PATIENCE, Producer, Prometheus, Receiver, R
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::upstream::in_front_of;
 use crate::{LONG, all_committed, bridge};
 
 /// Requests of one sample each, and the numbers of those samples.
@@ -128,6 +129,37 @@ async fn half_a_header_holds_nothing_back_and_is_cut_off() {
     let mut open = TcpStream::connect(&address).await.expect("it listens");
     open.write_all(b"GET /metrics HTTP/1.1\r\nhost: exa").await.expect("it reads");
     assert!(bridge.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_counted_by_path_and_status() {
+    let bridge = in_front_of("http://127.0.0.1:1", json!({})).await;
+    let asked = [
+        ("/api/v1/query_exemplars?query=up", "/api/v1/query_exemplars", "200"),
+        ("/select/7/prometheus/api/v1/query_exemplars?query=up", "/api/v1/query_exemplars", "200"),
+        ("/api/v1/query_exemplars?query=", "/api/v1/query_exemplars", "400"),
+        ("/", "/", "200"),
+        ("/exemplars", "/exemplars", "200"),
+        ("/exemplars/app.js", "/exemplars", "200"),
+        ("/exemplars/labels", "/exemplars/labels", "200"),
+        ("/exemplars/values", "/exemplars/values", "400"),
+        ("/exemplarsandmore", "other", "404"),
+        ("/whatever/somebody/thinks/of", "other", "404"),
+        // Counted of the upstream.
+        ("/api/v1/query?query=up", "other", "502"),
+    ];
+    for (path, _, status) in asked {
+        assert_eq!(testkit::get(&bridge.url(path)).await.expect("it answers").0.as_str(), status, "{path}");
+    }
+    let metrics = bridge.metrics().await;
+    for (path, handler, code) in asked {
+        let labels = [("handler", handler), ("code", code)];
+        let times = asked.iter().filter(|(_, of, with)| (*of, *with) == (handler, code)).count() as f64;
+        let counted = metrics.value("exemplar_bridge_http_requests_total", &labels);
+        assert_eq!(counted, Some(times).filter(|_| code != "502"), "{path}");
+    }
+    let timed = metrics.value("exemplar_bridge_http_request_duration_seconds_count", &[("handler", "other")]);
+    assert_eq!(timed, Some(2.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
