@@ -38,6 +38,9 @@ export function bestChoice(points, all = choices(points)) {
   return best.choice;
 }
 
+/** A label's value. What every object has is no label. */
+const own = (labels, name) => (Object.hasOwn(labels, name) ? labels[name] : undefined);
+
 /** Of each series: how many, and the sum and sum of squares of the logarithms. */
 function perSeries({ length, values, of, series }) {
   const sums = Array.from(series, () => [0, 0, 0]);
@@ -57,7 +60,7 @@ function explained(sums, series, label) {
   const groups = new Map();
   const all = [0, 0, 0];
   sums.forEach((sum, id) => {
-    const value = series[id][label] ?? "";
+    const value = own(series[id], label) ?? "";
     if (!groups.has(value)) groups.set(value, [0, 0, 0]);
     for (const total of [all, groups.get(value)]) sum.forEach((part, at) => (total[at] += part));
   });
@@ -72,7 +75,7 @@ function explained(sums, series, label) {
  */
 export function groups(points, choice) {
   const untold = [...BOUNDS, ...Object.keys(points.common)];
-  const name = choice === SERIES ? (labels) => selector(labels, untold) : (labels) => labels[choice];
+  const name = choice === SERIES ? (labels) => selector(labels, untold) : (labels) => own(labels, choice);
   const byName = new Map();
   const members = points.series.map((labels) => {
     const text = name(labels);
