@@ -114,6 +114,7 @@ async fn a_request_that_never_ends_is_given_up() {
         choose(&tab, "zone", "utc").await;
         tab.until("window.asked.length > 0").await;
         tab.eval("window.over()").await;
+        tab.until("window.asked[0].cancelled").await;
         tab.until("document.getElementById('status-line').textContent.includes('does not answer')").await;
         assert_eq!(tab.eval("document.getElementById('status').className").await, "stale");
         tab.eval("window.fetch = window.fetched").await;
