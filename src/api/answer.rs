@@ -50,9 +50,9 @@ pub(super) fn stream(body: impl Stream<Item = Result<Bytes, std::io::Error>> + S
 }
 
 /// It is there, relative to where it was asked for.
-pub(super) fn moved(location: &'static str) -> Response {
+pub(super) fn moved(location: HeaderValue) -> Response {
     let mut response = text(StatusCode::PERMANENT_REDIRECT, "text/plain", "");
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(location));
+    response.headers_mut().insert(header::LOCATION, location);
     response
 }
 

@@ -34,7 +34,9 @@ const ASSETS: &[Asset] = &[
     Asset { name: "dom.js", content_type: SCRIPT, body: include_str!("page/dom.js") },
     Asset { name: "empty.js", content_type: SCRIPT, body: include_str!("page/empty.js") },
     Asset { name: "export.js", content_type: SCRIPT, body: include_str!("page/export.js") },
+    Asset { name: "form.js", content_type: SCRIPT, body: include_str!("page/form.js") },
     Asset { name: "groups.js", content_type: SCRIPT, body: include_str!("page/groups.js") },
+    Asset { name: "legend.js", content_type: SCRIPT, body: include_str!("page/legend.js") },
     Asset { name: "metrics.js", content_type: SCRIPT, body: include_str!("page/metrics.js") },
     Asset { name: "paint.js", content_type: SCRIPT, body: include_str!("page/paint.js") },
     Asset { name: "plot.js", content_type: SCRIPT, body: include_str!("page/plot.js") },
@@ -44,6 +46,7 @@ const ASSETS: &[Asset] = &[
     Asset { name: "status.js", content_type: SCRIPT, body: include_str!("page/status.js") },
     Asset { name: "table.js", content_type: SCRIPT, body: include_str!("page/table.js") },
     Asset { name: "text.js", content_type: SCRIPT, body: include_str!("page/text.js") },
+    Asset { name: "time.js", content_type: SCRIPT, body: include_str!("page/time.js") },
 ];
 
 /// What a browser may do with it: load what is ours, and nothing else. Label values come from whoever sends metrics, so
@@ -89,6 +92,12 @@ impl Asset {
     }
 }
 
+/// The page's path for who asks below it, with what is asked.
+fn beside(query: &str) -> HeaderValue {
+    // A header takes all that a query may hold but for the control character 127.
+    HeaderValue::try_from(format!("../exemplars{query}")).unwrap_or(HeaderValue::from_static("../exemplars"))
+}
+
 /// What the page needs to know of the configuration.
 #[derive(Clone)]
 pub(super) struct Page(Arc<str>);
@@ -109,10 +118,12 @@ impl Page {
     ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
         let get = || warp::get().or(warp::head()).unify();
         let refuse = || warp::any().map(|| answer::not_allowed("GET, HEAD"));
-        let index = get().and(warp::path::full()).and(warp::header::headers_cloned());
+        let query = warp::query::raw().map(|query: String| format!("?{query}"));
+        let query = query.or(warp::any().map(String::new)).unify();
+        let index = get().and(warp::path::full()).and(query).and(warp::header::headers_cloned());
         // Addresses in it are relative to the path without a slash at the end.
-        let index = index.map(|path: FullPath, headers: HeaderMap| match path.as_str().ends_with('/') {
-            true => answer::moved("../exemplars"),
+        let index = index.map(|path: FullPath, query: String, headers: HeaderMap| match path.as_str().ends_with('/') {
+            true => answer::moved(beside(&query)),
             false => INDEX.answer(&headers),
         });
         let index = warp::path!("exemplars").and(index.or(refuse()).unify());

@@ -233,6 +233,7 @@ impl Tab {
             "Tab" => 9,
             "Escape" => 27,
             "ArrowDown" => 40,
+            "Home" => 36,
             "ArrowLeft" => 37,
             "ArrowRight" => 39,
             _ => 0,

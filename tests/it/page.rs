@@ -11,10 +11,10 @@ use tokio::process::Command;
 use crate::{all_committed, bridge};
 
 /// A series of a shop's latencies, an exemplar of it, and its value in seconds.
-type Latency<'a> = (&'a str, &'a str, f64);
+pub(crate) type Latency<'a> = (&'a str, &'a str, f64);
 
 /// Some requests of two routes, the slowest neither first nor last.
-const LATENCIES: [Latency<'_>; 6] = [
+pub(crate) const LATENCIES: [Latency<'_>; 6] = [
     ("/cart", "c1", 0.012),
     ("/cart", "c2", 0.030),
     ("/checkout", "s1", 0.045),
@@ -37,7 +37,7 @@ pub(crate) fn shop(start: i64) -> WriteRequest {
     WriteRequest { timeseries: series.collect(), metadata: vec![] }
 }
 
-fn series(labels: Vec<proto::remote_write::Label>, exemplar: proto::remote_write::Exemplar) -> TimeSeries {
+pub(crate) fn series(labels: Vec<proto::remote_write::Label>, exemplar: proto::remote_write::Exemplar) -> TimeSeries {
     TimeSeries { labels, exemplars: vec![exemplar], ..TimeSeries::default() }
 }
 
@@ -53,17 +53,17 @@ pub(crate) async fn holding(requests: impl IntoIterator<Item = WriteRequest>, co
     (bridge, receiver)
 }
 
-async fn open(browser: &Browser, bridge: &Bridge, path: &str) -> Tab {
+pub(crate) async fn open(browser: &Browser, bridge: &Bridge, path: &str) -> Tab {
     browser.open(&bridge.url(path), Look::default()).await
 }
 
 /// Waits until so many points are drawn.
-async fn drawn(tab: &Tab, points: usize) {
+pub(crate) async fn drawn(tab: &Tab, points: usize) {
     tab.until(&format!("document.getElementById('canvas').dataset.drawn === '{points}'")).await;
 }
 
 /// The page has complained of nothing, has asked nobody but the bridge, and keeps nobody from using it.
-async fn assert_is_sound(tab: &Tab, bridge: &Bridge) {
+pub(crate) async fn assert_is_sound(tab: &Tab, bridge: &Bridge) {
     assert_eq!(tab.violations().await, [Value::Null; 0]);
     assert_eq!(tab.complaints(), [Value::Null; 0]);
     let (requests, ours) = (tab.requests(), bridge.url("/"));
@@ -71,23 +71,23 @@ async fn assert_is_sound(tab: &Tab, bridge: &Bridge) {
 }
 
 /// The texts of all elements that a selector selects.
-async fn texts(tab: &Tab, selector: &str) -> Vec<String> {
+pub(crate) async fn texts(tab: &Tab, selector: &str) -> Vec<String> {
     let selector = Value::from(selector);
     let texts =
         tab.eval(&format!("[...document.querySelectorAll({selector})].map((found) => found.textContent)")).await;
     texts.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
-async fn text(tab: &Tab, selector: &str) -> String {
+pub(crate) async fn text(tab: &Tab, selector: &str) -> String {
     texts(tab, selector).await.concat()
 }
 
-async fn click(tab: &Tab, id: &str) {
+pub(crate) async fn click(tab: &Tab, id: &str) {
     tab.eval(&format!("document.getElementById('{id}').click()")).await;
 }
 
 /// Chooses something of a list that is there to choose from.
-async fn choose(tab: &Tab, id: &str, option: &str) {
+pub(crate) async fn choose(tab: &Tab, id: &str, option: &str) {
     let choose = "(select, option) => { select.value = option; select.dispatchEvent(new Event('change')); }";
     tab.eval(&format!("({choose})(document.getElementById('{id}'), '{option}')")).await;
 }
@@ -98,6 +98,36 @@ async fn take_suggestion(tab: &Tab, suggestion: &str) {
     tab.until(&format!("{options} === {}", Value::from(suggestion))).await;
     tab.press("ArrowDown").await;
     tab.press("Enter").await;
+}
+
+/// From now on, answers to questions to a path come when they are let through, and are cut when they are cancelled.
+pub(crate) async fn hold(tab: &Tab, path: &str) {
+    let hold = "(held) => {
+        const real = window.fetch;
+        window.asked = [];
+        window.fetch = (path, options = {}) => !path.includes(held) ? real(path, options) :
+            new Promise((resolve, reject) => {
+                const through = () => resolve(real(path, { ...options, signal: undefined }));
+                const question = { cancelled: false, let: through };
+                window.asked.push(question);
+                options.signal?.addEventListener('abort', () => {
+                    question.cancelled = true;
+                    reject(options.signal.reason);
+                });
+            });
+    }";
+    tab.eval(&format!("({hold})('{path}')")).await;
+}
+
+/// Goes on with the key Tab until the focus is where an expression is true.
+async fn tab_to(tab: &Tab, wanted: &str) {
+    for _ in 0..100 {
+        tab.press("Tab").await;
+        if tab.eval(wanted).await == true {
+            return;
+        }
+    }
+    panic!("the key Tab does not lead to where {wanted}");
 }
 
 /// Where the uppermost coloured pixel of the plot is, in the window: of the greatest value.
@@ -171,11 +201,11 @@ async fn from_a_selector_to_the_trace_of_the_slowest_request() {
     assert_is_sound(&tab, &bridge).await;
 
     // By the keyboard alone: the next row's labels, and everything with the same trace.
-    tab.eval("document.querySelectorAll('#table tbody button')[1].focus()").await;
+    tab_to(&tab, "document.activeElement === document.querySelectorAll('#table tbody button')[1]").await;
     tab.press("Enter").await;
     tab.until("document.activeElement.id === 'detail'").await;
     assert!(text(&tab, "#detail h2").await.starts_with("80 ms at "));
-    tab.eval("document.querySelector('#detail dd button').focus()").await;
+    tab_to(&tab, "document.activeElement === document.querySelector('#detail dd button')").await;
     tab.press("Enter").await;
     tab.until("document.getElementById('own').value === '{trace_id=\"s3\"}'").await;
     drawn(&tab, 1).await;
@@ -388,24 +418,7 @@ async fn a_new_question_cancels_the_one_before_and_so_does_a_button() {
     let browser = Browser::start().await;
     let tab = open(&browser, &bridge, "/").await;
     drawn(&tab, LATENCIES.len()).await;
-    // Answers that come when they are let through, and are cut when they are cancelled.
-    tab.eval(
-        "(() => {
-            const real = window.fetch;
-            window.asked = [];
-            window.fetch = (path, options = {}) => !path.includes('query_exemplars') ? real(path, options) :
-                new Promise((resolve, reject) => {
-                    const through = () => resolve(real(path, { ...options, signal: undefined }));
-                    const question = { cancelled: false, let: through };
-                    window.asked.push(question);
-                    options.signal.addEventListener('abort', () => {
-                        question.cancelled = true;
-                        reject(new DOMException('cancelled', 'AbortError'));
-                    });
-                });
-        })()",
-    )
-    .await;
+    hold(&tab, "query_exemplars").await;
     let submit = "document.getElementById('ask').requestSubmit()";
     tab.eval(&format!("document.getElementById('query').value = '{{route=\"/cart\"}}'; {submit}")).await;
     tab.until("window.asked.length === 1 && !document.getElementById('cancel').hidden").await;

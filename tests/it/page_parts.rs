@@ -33,6 +33,10 @@ async fn what_the_page_works_out_is_right() {
         call("export.curl", json!([[["query", "{a=\"it's $HOME\"}"], ["start", "1.5"]], "http://x/b/exemplars"]));
     let query = r#"--data-urlencode 'query={a="it'\''s $HOME"}' -d start=1.5"#;
     assert_eq!(line.await, format!("curl -s 'http://x/b/api/v1/query_exemplars' {query}"));
+    // What a terminal would take for its own is not in it as it is.
+    let line = call("export.curl", json!([[["query", "a\u{1b}[201~\u{3}\nor it's \u{202e}b"]], "http://x/"]));
+    let query = "-d 'query=a%1B%5B201%7E%03%0Aor+it%27s+%E2%80%AEb'";
+    assert_eq!(line.await, format!("curl -s 'http://x/api/v1/query_exemplars' {query}"));
     for (text, kind, typed, selector) in [
         ("sum(rate(http_", "metric", "http_", Value::Null),
         ("up{", "name", "", json!("up{}")),
@@ -50,14 +54,22 @@ async fn what_the_page_works_out_is_right() {
     for text in ["up{job=\"a\"", "up{job ", "label_replace(up, \"a"] {
         assert_eq!(call("complete.context", json!([text, text.len()])).await, Value::Null, "{text}");
     }
-    let accepted = "(text, suggestion) => import('/exemplars/complete.js').then(({ accept, context }) =>
-        accept(text, text.length, context(text, text.length), suggestion).text)";
+    // What is behind the cursor is behind a bar.
+    let accepted = "(text, suggestion) => import('/exemplars/complete.js').then(({ accept, context }) => {
+        const [before, after = ''] = text.split('|');
+        return accept(before + after, before.length, context(before + after, before.length), suggestion).text;
+    })";
     for (text, suggestion, expected) in [
         ("sum(ht", "http", "sum(http{"),
         ("up{jo", "job", "up{job=\""),
         ("up{a", "a.b", "up{\"a.b\"=\""),
         ("up{job=\"a", "a\"b", "up{job=\"a\\\"b\"}"),
         ("up{job=~\"a", "a.b", "up{job=~\"a\\\\.b\"}"),
+        ("up{job=\"a|b\"}", "x", "up{job=\"x\"}"),
+        ("up{job=\"|b,c\"} / 2", "x", "up{job=\"x\"} / 2"),
+        ("up{job=\"|a\\\"}\", pod=\"p\"}", "x", "up{job=\"x\", pod=\"p\"}"),
+        ("up{job=\"|,pod=\"p\"}", "x", "up{job=\"x\",pod=\"p\"}"),
+        ("up{job=\"|}", "x", "up{job=\"x\"}"),
     ] {
         assert_eq!(
             tab.eval(&format!("({accepted})({}, {})", Value::from(text), Value::from(suggestion))).await,
@@ -67,11 +79,28 @@ async fn what_the_page_works_out_is_right() {
     for (text, milliseconds) in [
         ("1632980302.5", 1_632_980_302_500_u64),
         ("1632980302500", 1_632_980_302_500),
+        ("1632980302500.0", 1_632_980_302_500_000),
+        ("now", 1_632_980_302_500),
+        ("now-2h", 1_632_973_102_500),
         ("2021-09-30T05:38:22Z", 1_632_980_302_000),
         ("2021-09-30 07:38:22+02:00", 1_632_980_302_000),
     ] {
-        assert_eq!(call("text.parseTime", json!([text])).await, milliseconds, "{text}");
+        assert_eq!(call("time.parseTime", json!([text, 1_632_980_302_500_u64])).await, milliseconds, "{text}");
     }
+    // Times so far away that they are told in thirteen digits of seconds come back, too.
+    for milliseconds in [-1500_i64, 0, 1_632_980_302_500, 1_795_247_600_000_000, 1_795_247_600_000_000_000] {
+        let seconds = call("time.seconds", json!([milliseconds])).await;
+        assert_eq!(call("time.parseTime", json!([seconds])).await.as_f64(), Some(milliseconds as f64));
+    }
+    let ticks = call("scale.timeTicks", json!([1_795_247_600_000_000_000_i64, 1_795_247_600_000_001_024_i64, 12, 0]));
+    let ticks = ticks.await;
+    let ticks = ticks.as_array().expect("a list");
+    assert!((1..=14).contains(&ticks.len()) && ticks[0]["text"] == "1795247600000000 s", "{ticks:?}");
+    // A label that is named like what every object has.
+    let grouped = "import('/exemplars/groups.js').then(({ groups }) => groups({
+        length: 2, of: [0, 1], values: [2, 1], series: [{ constructor: 'a' }, {}], common: {} }, 'constructor').all)";
+    let grouped = tab.eval(grouped).await;
+    assert_eq!((&grouped[0]["text"], &grouped[1]["text"]), (&json!("a"), &json!("no constructor")));
     for (value, unit, expected) in [
         (0.0123, "s", "12.3 ms"),
         (0.0, "s", "0 s"),
@@ -155,6 +184,8 @@ async fn its_files_are_kept_by_browsers_and_may_load_nothing_else() {
     }
     let moved = ask("GET", "/exemplars/", "").await;
     assert!(moved.starts_with("HTTP/1.1 308 ") && moved.contains("\r\nlocation: ../exemplars\r\n"), "{moved}");
+    let moved = ask("GET", "/exemplars/?query=up%7B%7D&range=1h", "").await;
+    assert!(moved.contains("\r\nlocation: ../exemplars?query=up%7B%7D&range=1h\r\n"), "{moved}");
     assert!(ask("GET", "/exemplars/../config.json", "").await.starts_with("HTTP/1.1 404 "));
     let (_, settings) = get(&bridge.url("/exemplars/settings")).await.expect("it answers");
     let settings: Value = serde_json::from_slice(&settings).expect("JSON");

@@ -3,26 +3,27 @@
 import * as bridge from "./ask.js";
 import { Combobox } from "./combobox.js";
 import * as detail from "./detail.js";
-import { byId, complain, make, show } from "./dom.js";
+import { button, byId, make, retire, show } from "./dom.js";
 import { explain } from "./empty.js";
 import { copy, curl } from "./export.js";
+import { complainOf, complainOfNothing, fillForm, fillTime, fillTimesAgain, readForm } from "./form.js";
 import { bestChoice, choices, groups } from "./groups.js";
-import { mark, shapeOf } from "./paint.js";
+import { drawKeys, legend } from "./legend.js";
 import { Plot } from "./plot.js";
 import { columns } from "./points.js";
-import { bounds, read, readZoom, write, writeZoom } from "./state.js";
+import { bounds, read, readZoom, sameQuestion, write, writeZoom } from "./state.js";
 import { health, Status } from "./status.js";
 import { Table } from "./table.js";
-import { count, isUtc, parseTime, plural, setZone, time, timeField, unitOf, value } from "./text.js";
+import { count, plural, unitOf, value } from "./text.js";
+import { isUtc, seconds, setZone, time } from "./time.js";
 
-const FIELDS = ["query", "own", "min", "max", "range", "limit", "order"];
-const COMPLAINING = ["query", "own", "min", "max", "start", "end"];
-
-let state = read(location.search);
+let state = null;
 let traceUrl = null;
 /** What was found, and when and how it was asked for. */
 let answer = null;
+/** What is being asked: the state that it is of, and what ends it. */
 let asking = null;
+let explaining = null;
 let picked = null;
 
 const table = new Table({ body: byId("table").tBodies[0], onPick: pick });
@@ -31,112 +32,97 @@ const plot = new Plot({
   host: byId("canvas"), canvas: byId("points"), marks: byId("marks"), tip: byId("tip"),
   onZoom: (zoom) => change({ zoom: writeZoom(zoom) }),
   onPick: (index) => pick(index, true),
+  onDraw: drawKeys,
 });
-const combobox = new Combobox(byId("query"), byId("suggestions"));
+const combobox = new Combobox(byId("query"), byId("suggestions"), byId("suggested"));
 
-/* The form and the state. */
+/* The state. */
 
-function fillForm() {
-  for (const name of FIELDS) byId(name).value = state[name];
-  const { start, end } = state.range === "custom" ? bounds(state) : {};
-  byId("start").value = start === undefined ? "" : timeField(start);
-  byId("end").value = end === undefined ? "" : timeField(end);
-  byId("scale").value = state.scale;
-  show(byId("custom"), state.range === "custom");
-  const set = [state.own, state.min, state.max, state.limit === "10000" ? "" : state.limit, state.order === "time" ? "" : "value"].filter(Boolean).length;
-  byId("more-set").textContent = ` (${set} set)`;
-  show(byId("more-set"), set > 0);
-  if (set > 0) byId("more").open = true;
-}
-
-/** The state that the form stands for; `null` if something in it is wrong, which is said there. */
-function readForm() {
-  const form = Object.fromEntries(FIELDS.map((name) => [name, byId(name).value.trim()]));
-  const times = { start: "", end: "" };
-  let wrong = null;
-  for (const name of COMPLAINING) complain(byId(name), null);
-  for (const name of form.range === "custom" ? ["start", "end"] : []) {
-    try {
-      const text = byId(name).value;
-      if (text.trim()) times[name] = String(parseTime(text) / 1000);
-    } catch (error) {
-      complain(byId(name), error.message);
-      wrong ??= byId(name);
-    }
-  }
-  wrong?.focus();
-  if (!times.start && !times.end && form.range === "custom") form.range = "all";
-  return wrong ? null : { ...state, ...form, ...times, zoom: "" };
-}
-
-/** Goes to another state: what was asked stays unless it changes what is asked for. */
+/** Goes to another state; whether something else is asked for in it. */
 function change(part, replace = false) {
-  const before = state;
-  state = { ...state, ...part };
-  const address = write(state);
+  const next = { ...state, ...part };
+  const address = write(next);
   if (address !== `?${new URLSearchParams(location.search)}`) history[replace ? "replaceState" : "pushState"](null, "", address);
-  const asks = ["view", "start", "end", ...FIELDS].some((name) => state[name] !== before[name]);
-  fillForm();
-  if (asks) look();
-  else if (answer) present();
+  return go(next);
 }
 
-/** Asks for something else from where it is offered. */
-const ask = (part) => change({ colour: "", zoom: "", ...part });
+function go(next) {
+  const before = state;
+  state = next;
+  const asks = !sameQuestion(before, state);
+  // Else what is typed and not asked for yet stays.
+  if (asks) fillForm(state);
+  if (asks || state.view !== before.view) look();
+  else if (answer) present();
+  return asks;
+}
+
+/** Asks for something else from where it is offered, which may not be there any more afterwards. */
+function ask(part) {
+  change({ colour: "", zoom: "", ...part });
+  byId("summary").focus();
+}
 
 /* Asking. */
 
 async function run() {
-  asking?.abort();
-  const mine = new AbortController();
+  asking?.ending.abort();
+  const mine = { ending: new AbortController(), state };
   asking = mine;
-  const asked = { bounds: bounds(state, bridge.now()), at: bridge.now(), state };
   busy(true);
   try {
+    const at = bridge.now();
+    const asked = { bounds: bounds(state, at), at, state };
     const parameters = bridge.parameters(state, asked.bounds);
-    const points = columns(await bridge.exemplars(parameters, mine.signal));
+    const points = columns(await bridge.exemplars(parameters, mine.ending.signal));
     if (asking !== mine) return;
     const all = choices(points);
     const units = new Set(points.series.map(({ __name__: metric }) => unitOf(metric)));
     answer = { ...asked, points, choices: all, best: bestChoice(points, all), unit: units.size === 1 ? [...units][0] : "" };
     picked = null;
     present();
-    await tell(mine.signal);
+    stop();
+    tell();
   } catch (error) {
-    if (asking === mine && error.name !== "AbortError") fail(error);
-  } finally {
-    if (asking === mine) busy(false);
+    // Cancelled, or something else is asked by now.
+    if (asking !== mine) return;
+    stop();
+    fail(error);
   }
   health();
 }
 
+/** Nothing is being asked any more. */
+function stop() {
+  asking?.ending.abort();
+  asking = null;
+  busy(false);
+}
+
 function busy(is) {
   show(byId("progress"), is);
-  show(byId("cancel"), is);
+  retire(byId("cancel"), "hidden", !is, byId("run"));
   byId("exemplars-view").setAttribute("aria-busy", String(is));
-  if (!is) return;
-  byId("summary").textContent = "Asking…";
+  if (is) byId("summary").textContent = "Asking…";
+  if (is) blameNobody();
+}
+
+function blameNobody() {
   show(byId("failure"), false);
-  for (const name of COMPLAINING) complain(byId(name), null);
+  complainOfNothing();
 }
 
 function cancel() {
-  asking?.abort();
-  asking = null;
-  busy(false);
+  stop();
   byId("summary").textContent = answer ? `Cancelled. What is shown was asked for at ${time(answer.at)}.` : "Cancelled.";
 }
 
 function fail(error) {
   byId("summary").textContent = answer ? `That failed. What is shown was asked for at ${time(answer.at)}.` : "";
-  if (error.field) {
-    if (byId(error.field).closest("#more")) byId("more").open = true;
-    complain(byId(error.field), error.message);
-    byId(error.field).focus();
-    return;
-  }
+  if (error.field) return complainOf(error.field, error.message);
   byId("failure").textContent = error instanceof bridge.Failure ? error.message : `The page has failed: ${error.message}`;
   show(byId("failure"), true);
+  return undefined;
 }
 
 /* Showing. */
@@ -157,22 +143,10 @@ function present() {
   plot.pick(picked);
   table.show({ points, wanted: (index) => plot.sees(index), unit: answer.unit, traceUrl, picked });
   byId("table-title").textContent = zoom ? "Greatest value first, of what is seen" : "Greatest value first";
-  byId("reset").disabled = !zoom;
-  byId("narrow").disabled = !zoom;
+  byId("scale").value = state.scale;
+  for (const id of ["reset", "narrow"]) retire(byId(id), "disabled", !zoom, byId("zoom-in"));
   byId("points").setAttribute("aria-label", `Scatter plot of ${description(points)}`);
   legend(answer.groups);
-}
-
-function legend(grouped) {
-  const items = grouped.all.map((group, index) => {
-    const canvas = make("canvas", { "aria-hidden": "true" });
-    canvas.width = canvas.height = 28;
-    canvas.className = "key";
-    // After the plot, which looks the colours up.
-    requestAnimationFrame(() => mark(canvas.getContext("2d"), shapeOf(group, index), 14, 14, 9, plot.colours.marks[index]));
-    return make("li", {}, canvas, make("span", { dir: "auto" }, group.text), make("span", { className: "count" }, ` ${count(group.points)}`));
-  });
-  byId("legend").replaceChildren(...items);
 }
 
 function description(points) {
@@ -182,31 +156,26 @@ function description(points) {
 }
 
 /** Says what was found, and what was not. */
-async function tell(signal) {
-  const { points } = answer;
+function tell() {
+  explaining?.abort();
+  const { points, state: asked } = answer;
   const { drawable } = points.extent;
   const [limited, empty] = [byId("limited"), byId("empty")];
-  show(limited, points.length >= Number(state.limit));
+  show(limited, points.length >= Number(asked.limit));
   show(empty, points.length === 0);
   if (points.length === 0) {
     byId("summary").textContent = "No exemplars found.";
-    return explain(empty, { state, ask, signal });
+    explaining = new AbortController();
+    explain(empty, { state: asked, ask, signal: explaining.signal });
+    return;
   }
   const unseen = points.length - drawable;
   byId("summary").textContent = `${description(points)}.${unseen > 0 ? ` ${plural(unseen, "value is", "values are")} no number and only in the table.` : ""}`;
-  if (limited.hidden) return undefined;
-  const which = state.order === "value" ? "greatest" : "newest";
-  const other = state.order === "value" ? { order: "time" } : { order: "value" };
+  if (limited.hidden) return;
+  const [which, other, order] = asked.order === "value" ? ["greatest", "newest", "time"] : ["newest", "greatest", "value"];
   limited.replaceChildren(`Only the ${which} ${count(points.length)} are shown; there may be more. `,
-    ...(state.limit === "100000" ? [] : [action("Show up to 100,000", () => ask({ limit: "100000" }))]),
-    action(state.order === "value" ? "Show the newest instead" : "Show the greatest instead", () => ask(other)));
-  return undefined;
-}
-
-function action(text, done) {
-  const button = make("button", { type: "button" }, text);
-  button.addEventListener("click", done);
-  return button;
+    ...(asked.limit === "100000" ? [] : [button("Show up to 100,000", () => ask({ limit: "100000" }))]),
+    button(`Show the ${other} instead`, () => ask({ order })));
 }
 
 function pick(index, focus) {
@@ -241,9 +210,10 @@ async function handOver(text, what) {
 
 function link() {
   const { start, end } = fixed();
-  const second = (at) => (at === undefined ? "" : String(at / 1000));
+  const bound = (at) => (at === undefined ? "" : seconds(at));
   const range = answer.state.range === "all" ? "all" : "custom";
-  return new URL(write({ ...state, range, start: second(start), end: second(end), colour: byId("colour").value }), location.href).href;
+  const { scale, zoom } = state;
+  return new URL(write({ ...answer.state, range, start: bound(start), end: bound(end), colour: answer.colour, scale, zoom }), location.href).href;
 }
 
 /* What is clicked. */
@@ -251,12 +221,12 @@ function link() {
 byId("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   combobox.close();
-  const next = readForm();
-  if (!next) return;
-  const before = write(state);
-  change(next);
+  const question = readForm();
+  if (!question) return;
+  if (change({ ...question, zoom: "" })) return;
   // Asked once more, even if it is the same.
-  if (before === write(state)) run();
+  fillForm(state);
+  run();
 });
 byId("cancel").addEventListener("click", cancel);
 byId("range").addEventListener("change", () => {
@@ -265,8 +235,8 @@ byId("range").addEventListener("change", () => {
   if (!custom) return byId("ask").requestSubmit();
   // From what was asked last: mostly only one of them is to be changed.
   const { start, end = bridge.now() } = answer?.bounds ?? {};
-  if (!byId("start").value && start !== undefined) byId("start").value = timeField(Math.floor(start / 1000) * 1000);
-  if (!byId("end").value) byId("end").value = timeField(Math.ceil(end / 1000) * 1000);
+  if (!byId("start").value && start !== undefined) fillTime("start", String(Math.floor(start / 1000)));
+  if (!byId("end").value) fillTime("end", String(Math.ceil(end / 1000)));
   byId("start").focus();
   return undefined;
 });
@@ -287,8 +257,7 @@ byId("zoom-in").parentElement.addEventListener("keydown", (event) => {
 });
 byId("narrow").addEventListener("click", () => {
   const { left, right, bottom, top } = plot.view();
-  const second = (at) => String(at / 1000);
-  ask({ range: "custom", start: second(Math.ceil(left)), end: second(Math.floor(right)), min: String(bottom), max: String(top) });
+  ask({ range: "custom", start: seconds(Math.ceil(left)), end: seconds(Math.floor(right)), min: String(bottom), max: String(top) });
 });
 byId("copy-curl").addEventListener("click", () => handOver(curl(bridge.parameters(answer.state, fixed()), location.href), "Command line"));
 byId("copy-link").addEventListener("click", () => handOver(link(), "Link"));
@@ -319,18 +288,16 @@ function remember(id, apply) {
       // As above.
     }
     apply(select.value);
-    fillForm();
     if (answer && picked !== null) pick(picked, false);
-    if (answer) {
-      present();
-      tell();
-    }
+    if (answer) present();
+    if (answer && !asking) tell();
     if (status.running) status.refresh();
   });
 }
 
 remember("zone", (zone) => {
   setZone(zone);
+  fillTimesAgain();
   for (const place of document.querySelectorAll(".zone-name")) place.textContent = isUtc() ? "(UTC)" : "(local time)";
 });
 remember("theme", (theme) => {
@@ -349,18 +316,21 @@ function look() {
   document.title = isStatus ? "Status – exemplar-bridge" : `${state.query || "Exemplars"} – exemplar-bridge`;
   if (isStatus) return status.start();
   status.stop();
-  // Back from the status, what was found is still there.
-  const same = answer && [...FIELDS, "start", "end"].every((name) => answer.state[name] === state[name]);
-  return same ? present() : run();
+  if (asking && !sameQuestion(asking.state, state)) stop();
+  // Back from the status, or from another question, what was found is still there.
+  if (answer && sameQuestion(answer.state, state)) {
+    present();
+    if (asking) return undefined;
+    blameNobody();
+    return tell();
+  }
+  return asking ? undefined : run();
 }
 
-addEventListener("popstate", () => {
-  state = read(location.search);
-  fillForm();
-  look();
-});
+addEventListener("popstate", () => go(read(location.search)));
 
-fillForm();
+state = read(location.search);
+fillForm(state);
 try {
   ({ trace_url: traceUrl } = await bridge.settings());
 } catch {

@@ -1,6 +1,9 @@
 // Questions to the bridge. Addresses are relative, so that the page works below any path.
 
-import { bounds } from "./state.js";
+import { seconds } from "./time.js";
+
+/** What is small comes at once, or never: after a sleep, or without a route, a request may not even fail. */
+const SOON = 10_000;
 
 const EVERYTHING = '{__name__=~".+"}';
 
@@ -31,17 +34,30 @@ async function get(path, options) {
   return answer;
 }
 
-async function json(answer) {
-  let body;
+async function text(answer) {
   try {
-    body = JSON.parse(await answer.text());
+    return await answer.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Failure("The answer broke off: it took too long (http.query_timeout), or the connection was lost. Ask for less, or again.");
+    throw new Failure(BROKEN_OFF);
   }
-  if (body.status === "error") throw inWords(body, answer.status);
-  return body;
 }
+
+async function json(answer) {
+  const body = await text(answer);
+  let parsed;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    throw new Failure(answer.ok && /json/.test(answer.headers.get("content-type")) ? BROKEN_OFF : foreign(answer));
+  }
+  if (parsed.status === "error") throw inWords(parsed, answer.status);
+  return parsed;
+}
+
+const BROKEN_OFF = "The answer broke off: it took too long (http.query_timeout), or the connection was lost. Ask for less, or again.";
+
+const foreign = ({ status, statusText }) => `The answer (${`${status} ${statusText}`.trim()}) is not the bridge’s: something in between gave it.`;
 
 const FIELDS = { query: "query", start: "start", end: "end", "exemplar_match[]": "own", min_value: "min", max_value: "max", limit: "limit" };
 
@@ -52,13 +68,13 @@ function inWords({ error }, status) {
 }
 
 /** The parameters of a question, as the API has them. */
-export function parameters(state, { start, end } = bounds(state, now())) {
+export function parameters(state, { start, end }) {
   const all = [];
   if (state.query.trim()) all.push(["query", state.query.trim()]);
   if (state.own.trim()) all.push(["exemplar_match[]", state.own.trim()]);
   if (all.length === 0) all.push(["query", EVERYTHING]);
-  if (start !== undefined) all.push(["start", String(start / 1000)]);
-  if (end !== undefined) all.push(["end", String(end / 1000)]);
+  if (start !== undefined) all.push(["start", seconds(start)]);
+  if (end !== undefined) all.push(["end", seconds(end)]);
   if (state.min.trim()) all.push(["min_value", state.min.trim()]);
   if (state.max.trim()) all.push(["max_value", state.max.trim()]);
   all.push(["limit", state.limit]);
@@ -78,8 +94,14 @@ export async function labels(path, asked, signal) {
   return (await json(await get(`exemplars/${path}?${new URLSearchParams(asked)}`, { signal }))).data;
 }
 
-export const settings = async () => json(await get("exemplars/settings"));
+const soon = (signal) => AbortSignal.any([AbortSignal.timeout(SOON), ...(signal ? [signal] : [])]);
 
-export const ready = async (signal) => json(await get("-/ready", { signal }));
+export const settings = async () => json(await get("exemplars/settings", { signal: soon() }));
 
-export const metrics = async (signal) => (await get("metrics", { signal })).text();
+export const ready = async (signal) => json(await get("-/ready", { signal: soon(signal) }));
+
+export async function metrics(signal) {
+  const answer = await get("metrics", { signal: soon(signal) });
+  if (!answer.ok) throw new Failure(foreign(answer));
+  return text(answer);
+}

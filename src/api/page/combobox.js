@@ -1,20 +1,23 @@
-// The field for a selector, with a list of what may come next (the pattern "combobox with list" of WAI-ARIA).
+// The field for a selector, with a list of what may come next. An expression may have several lines, so it is a text box,
+// which may not be called a combobox: how many suggestions there are is said beside it.
 
 import { labels } from "./ask.js";
 import { accept, context } from "./complete.js";
 import { make, show } from "./dom.js";
-import { short } from "./text.js";
+import { plural, short } from "./text.js";
 
 const MOST = 50;
 
+/** What ends suggesting: the last ones move the cursor away. */
+const ENDS = ["Escape", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"];
+
 export class Combobox {
-  constructor(input, list) {
-    Object.assign(this, { input, list, options: [], active: -1, asking: null, here: null });
+  constructor(input, list, said) {
+    Object.assign(this, { input, list, said, options: [], active: -1, asking: null, here: null });
     input.addEventListener("input", () => this.suggest());
     input.addEventListener("click", () => this.isOpen() && this.suggest());
     input.addEventListener("keydown", (event) => this.key(event));
     input.addEventListener("blur", () => this.close());
-    input.addEventListener("paste", (event) => this.paste(event));
     // A click must not take the focus away from the field.
     list.addEventListener("pointerdown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
@@ -28,11 +31,13 @@ export class Combobox {
   }
 
   async suggest() {
+    const here = context(this.input.value, this.input.selectionStart);
+    // What is still listed is for another place.
+    if (here?.from !== this.here?.from) this.close();
     this.asking?.abort();
     const asking = new AbortController();
     this.asking = asking;
-    const here = context(this.input.value, this.input.selectionStart);
-    if (!here) return this.close();
+    if (!here) return undefined;
     const asked = [["prefix", here.typed], ["limit", String(MOST)]];
     if (here.kind !== "name") asked.push(["label", here.kind === "metric" ? "__name__" : here.label]);
     const find = (parameters) => labels(here.kind === "name" ? "labels" : "values", parameters, asking.signal);
@@ -54,8 +59,8 @@ export class Combobox {
     const items = options.map((text, index) => make("li", { role: "option", id: `option-${index}`, "aria-selected": "false" }, short(text, 200) || "(empty)"));
     this.list.replaceChildren(...items);
     show(this.list, true);
-    this.input.setAttribute("aria-expanded", "true");
     this.input.removeAttribute("aria-activedescendant");
+    this.said.textContent = plural(options.length, "suggestion");
     if (kept >= 0) this.move(kept);
   }
 
@@ -64,26 +69,28 @@ export class Combobox {
     this.asking = null;
     show(this.list, false);
     this.list.replaceChildren();
-    this.input.setAttribute("aria-expanded", "false");
     this.input.removeAttribute("aria-activedescendant");
+    this.said.textContent = "";
   }
 
   key(event) {
-    if (event.ctrlKey && event.key === " ") {
-      event.preventDefault();
-      this.suggest();
-    }
-    if (event.key === "ArrowDown" && !this.isOpen()) this.suggest();
-    if (!this.isOpen()) return;
-    const last = this.options.length - 1;
-    if (event.key === "ArrowDown") this.move(this.active < last ? this.active + 1 : 0);
-    else if (event.key === "ArrowUp") this.move(this.active > 0 ? this.active - 1 : last);
-    else if (event.key === "Escape") this.close();
-    else if (event.key === "Tab" && this.active >= 0) this.take(this.active);
-    else if (event.key === "Enter" && this.active >= 0) this.take(this.active);
-    else if (event.key === "Enter") return this.close();
+    const { key } = event;
+    // Enter may end what an input method composes, and with Shift it begins another line.
+    if (event.isComposing || (key === "Enter" && event.shiftKey)) return;
+    const [open, last] = [this.isOpen(), this.options.length - 1];
+    const chosen = open && this.active >= 0;
+    if (ENDS.includes(key)) return this.close();
+    if ((key === " " && event.ctrlKey) || (key === "ArrowDown" && !open && this.isInLastLine())) this.suggest();
+    else if (key === "ArrowDown" && open) this.move(this.active < last ? this.active + 1 : 0);
+    else if (key === "ArrowUp" && open) this.move(this.active > 0 ? this.active - 1 : last);
+    else if ((key === "Tab" || key === "Enter") && chosen) this.take(this.active);
+    else if (key === "Enter") this.input.form.requestSubmit();
     else return;
-    if (event.key !== "Escape") event.preventDefault();
+    event.preventDefault();
+  }
+
+  isInLastLine() {
+    return !this.input.value.includes("\n", this.input.selectionStart);
   }
 
   move(index) {
@@ -102,15 +109,5 @@ export class Combobox {
     input.setSelectionRange(cursor, cursor);
     this.close();
     if (here.kind !== "value") this.suggest();
-  }
-
-  /** An expression may have several lines; without what parts them, words would become one. */
-  paste(event) {
-    const text = event.clipboardData?.getData("text/plain") ?? "";
-    if (!/[\r\n]/.test(text)) return;
-    event.preventDefault();
-    const { selectionStart, selectionEnd } = this.input;
-    this.input.setRangeText(text.replace(/\s*[\r\n]+\s*/g, " ").trim(), selectionStart, selectionEnd, "end");
-    this.suggest();
   }
 }

@@ -59,6 +59,8 @@ function unescape(text) {
   return text.replace(/\\(.)/g, (_, char) => ({ n: "\n", t: "\t", r: "\r" })[char] ?? char);
 }
 
+const WHOLE = /^(?:[^"\\]|\\.)*"(?=\s*(?:[,}]|$))/s;
+
 /** The text with a suggestion put in, and where the cursor is then. */
 export function accept(text, cursor, { kind, from, operator }, suggestion) {
   const after = text.slice(cursor);
@@ -69,8 +71,8 @@ export function accept(text, cursor, { kind, from, operator }, suggestion) {
   if (kind === "value") {
     const literal = operator.endsWith("~") ? suggestion.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&") : suggestion;
     put = quote(literal).slice(1, -1);
-    // What is left of the value that was there is replaced.
-    rest = after.replace(/^[^",}]*"?/, "");
+    // What is left of the value that was there is replaced: up to its end, if it has one that can be told.
+    rest = after.replace(WHOLE.test(after) ? WHOLE : /^[^",}]*"?/, "");
     behind = '"';
     if (rest === "") rest = "}";
     const cursorAfter = from + put.length + 1;

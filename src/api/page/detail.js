@@ -1,9 +1,10 @@
 // One exemplar: everything that is known of it.
 
-import { make } from "./dom.js";
+import { button, make } from "./dom.js";
 import { traceLink } from "./export.js";
 import { anchor } from "./table.js";
-import { matcher, selector, time, value } from "./text.js";
+import { matcher, selector, value } from "./text.js";
+import { time } from "./time.js";
 
 /** Fills the section. `ask(change)` asks for something else. */
 export function fill(section, { points, index, unit, traceUrl, ask, close }) {
@@ -46,10 +47,4 @@ function list(title, labels, search, verb) {
 function values({ value: exact, timestamp }) {
   const rows = [["value", exact], ["timestamp", String(timestamp)]];
   return make("div", {}, make("h3", {}, "As it is in the API"), make("dl", {}, ...rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)])));
-}
-
-function button(text, action) {
-  const element = make("button", { type: "button" }, text);
-  element.addEventListener("click", action);
-  return element;
 }

@@ -14,6 +14,18 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+export function button(text, done) {
+  const element = make("button", { type: "button" }, text);
+  element.addEventListener("click", done);
+  return element;
+}
+
+/** Takes a button away, or out of use. The focus, if it is there, goes to another one: else it would be at the top of the page. */
+export function retire(element, property, is, instead) {
+  if (is && document.activeElement === element) instead.focus();
+  element[property] = is;
+}
+
 export function show(element, visible) {
   element.hidden = !visible;
 }

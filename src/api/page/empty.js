@@ -1,15 +1,18 @@
 // Nothing was found: why, as far as the bridge itself can tell, and what to look at.
 
 import * as bridge from "./ask.js";
-import { make } from "./dom.js";
+import { button, make } from "./dom.js";
 import { parse } from "./metrics.js";
-import { plural, time } from "./text.js";
+import { plural } from "./text.js";
+import { time } from "./time.js";
 
 /** Fills the section. `ask(change)` asks for something else. */
 export async function explain(section, { state, ask, signal }) {
   section.replaceChildren(make("h2", {}, "No exemplars found"));
   try {
     const [text, { conditions }] = await Promise.all([bridge.metrics(signal), bridge.ready(signal)]);
+    // In another zone, or of another answer, it is told anew.
+    if (signal.aborted) return;
     const metrics = parse(text);
     const held = metrics.sum("exemplars_in_storage") ?? 0;
     section.append(...(held > 0 ? nothingMatches(metrics, held, state, ask) : nothingHeld(metrics)), ...troubles(conditions));
@@ -23,9 +26,9 @@ function nothingMatches(metrics, held, state, ask) {
   const series = metrics.sum("series_with_exemplars_in_storage") ?? 0;
   const all = make("p", {}, `${plural(held, "exemplar")} of ${series} series ${held === 1 ? "is" : "are"} held. The one that arrived first is of ${time(oldest)}, the latest of ${time(newest)}.`);
   const ways = [];
-  if (state.range !== "all") ways.push(way("Search all times", () => ask({ range: "all" })));
-  if (state.own || state.min || state.max) ways.push(way("Without more filters", () => ask({ own: "", min: "", max: "" })));
-  if (state.query) ways.push(way("Everything", () => ask({ query: "", own: "", min: "", max: "" })));
+  if (state.range !== "all") ways.push(button("Search all times", () => ask({ range: "all" })));
+  if (state.own || state.min || state.max) ways.push(button("Without more filters", () => ask({ own: "", min: "", max: "" })));
+  if (state.query) ways.push(button("Everything", () => ask({ query: "", own: "", min: "", max: "" })));
   const hint = state.query
     ? "Only series with exemplars are found: those of histograms are mostly on …_bucket, not on …_count or …_sum."
     : "";
@@ -49,10 +52,4 @@ function troubles(conditions) {
   if (conditions.length === 0) return [];
   const items = conditions.map(({ component, message }) => make("li", {}, make("strong", {}, component), ` ${message}`));
   return [make("h3", {}, "What the bridge says is wrong"), make("ul", {}, ...items)];
-}
-
-function way(text, action) {
-  const button = make("button", { type: "button" }, text);
-  button.addEventListener("click", action);
-  return button;
 }

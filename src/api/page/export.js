@@ -17,12 +17,18 @@ export function traceLink(template, labels, series) {
   return ["http:", "https:"].includes(new URL(address).protocol) ? address : null;
 }
 
+/** What is not seen may be an order to the terminal that it is pasted into. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
 /** A command line that asks the same. In single quotes a shell takes everything but those as it is. */
 export function curl(parameters, base) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const plain = /^[\w.+-]+$/;
-  const fields = parameters.map(([name, value]) =>
-    plain.test(`${name}${value}`) && !value.includes("+") ? ` -d ${name}=${value}` : ` --data-urlencode ${quoted(`${name}=${value}`)}`);
+  const fields = parameters.map(([name, value]) => {
+    if (plain.test(`${name}${value}`) && !value.includes("+")) return ` -d ${name}=${value}`;
+    if (UNSEEN.test(value)) return ` -d ${quoted(new URLSearchParams([[name, value]]).toString())}`;
+    return ` --data-urlencode ${quoted(`${name}=${value}`)}`;
+  });
   return `curl -s ${quoted(new URL("api/v1/query_exemplars", base).href)}${fields.join("")}`;
 }
 

@@ -27,8 +27,7 @@ export function choices(points) {
 /** The label that tells the values apart best; the series, if they are few. */
 export function bestChoice(points, all = choices(points)) {
   const labels = all.filter((choice) => choice !== SERIES && !BOUNDS.includes(choice));
-  const distinct = new Set(points.series.map((series) => selector(series, BOUNDS)));
-  if (distinct.size <= COLOURS || labels.length === 0) return SERIES;
+  if (labels.length === 0 || areFew(points.series)) return SERIES;
   const sums = perSeries(points);
   let best = { choice: SERIES, told: 0 };
   for (const choice of labels) {
@@ -36,6 +35,15 @@ export function bestChoice(points, all = choices(points)) {
     if (told > best.told) best = { choice, told };
   }
   return best.choice;
+}
+
+/** A label's value. What every object has is no label. */
+const own = (labels, name) => (Object.hasOwn(labels, name) ? labels[name] : undefined);
+
+/** Whether each series can have a colour. */
+function areFew(series) {
+  const distinct = new Set();
+  return series.every((labels) => distinct.add(selector(labels, BOUNDS)).size <= COLOURS);
 }
 
 /** Of each series: how many, and the sum and sum of squares of the logarithms. */
@@ -56,10 +64,17 @@ function perSeries({ length, values, of, series }) {
 function explained(sums, series, label) {
   const groups = new Map();
   const all = [0, 0, 0];
+  const add = (total, [n, sum, squares]) => {
+    total[0] += n;
+    total[1] += sum;
+    total[2] += squares;
+  };
   sums.forEach((sum, id) => {
-    const value = series[id][label] ?? "";
-    if (!groups.has(value)) groups.set(value, [0, 0, 0]);
-    for (const total of [all, groups.get(value)]) sum.forEach((part, at) => (total[at] += part));
+    const value = own(series[id], label) ?? "";
+    let group = groups.get(value);
+    if (!group) groups.set(value, (group = [0, 0, 0]));
+    add(all, sum);
+    add(group, sum);
   });
   const variance = ([n, sum, squares]) => (n > 0 ? squares - (sum * sum) / n : 0);
   const within = [...groups.values()].reduce((total, group) => total + variance(group), 0);
@@ -72,7 +87,7 @@ function explained(sums, series, label) {
  */
 export function groups(points, choice) {
   const untold = [...BOUNDS, ...Object.keys(points.common)];
-  const name = choice === SERIES ? (labels) => selector(labels, untold) : (labels) => labels[choice];
+  const name = choice === SERIES ? (labels) => selector(labels, untold) : (labels) => own(labels, choice);
   const byName = new Map();
   const members = points.series.map((labels) => {
     const text = name(labels);

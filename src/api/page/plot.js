@@ -2,10 +2,13 @@
 
 import { mark, put, shapeOf, stamp } from "./paint.js";
 import { LINEAR, linearTicks, logScale, logTicks, timeTicks } from "./scale.js";
-import { isUtc, time, value } from "./text.js";
+import { value } from "./text.js";
+import { isUtc, time } from "./time.js";
 
 const MARGIN = { left: 62, right: 14, top: 10, bottom: 26 };
 
+/** From one time to the next on the axis, at least; CSS pixels. */
+const BETWEEN = 95;
 /** How near the pointer must come to a point, and how far it must go to drag; CSS pixels. */
 const NEAR = 14;
 const DRAG = 6;
@@ -15,9 +18,9 @@ const MANY = 20_000;
 const FLAT = 14;
 
 export class Plot {
-  /** `onZoom(zoom)` when it is dragged, `onPick(index)` when a point is clicked. */
-  constructor({ host, canvas, marks, tip, onZoom, onPick }) {
-    Object.assign(this, { host, canvas, marks, tip, onZoom, onPick });
+  /** `onZoom(zoom)` when it is dragged, `onPick(index)` when a point is clicked, `onDraw(groups, colours)` when it is drawn. */
+  constructor({ host, canvas, marks, tip, onZoom, onPick, onDraw }) {
+    Object.assign(this, { host, canvas, marks, tip, onZoom, onPick, onDraw });
     this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.over = marks.getContext("2d");
     this.picked = null;
@@ -67,7 +70,8 @@ export class Plot {
   /** Times and values that all points are within, with room around them. */
   everything() {
     const { first, last, least, greatest, drawable } = this.extent;
-    const aside = Math.max((last - first) * 0.015, 500);
+    // Far away from 1970, times that are 500 ms apart may be the same number.
+    const aside = Math.max((last - first) * 0.015, 500, Math.max(Math.abs(first), Math.abs(last)) * 1e-14);
     const [low, high] = drawable > 0 ? [this.scale.to(least), this.scale.to(greatest)] : [0, 1];
     const above = (high - low) * 0.05 || Math.abs(high) * 0.1 || 0.5;
     return { left: first - aside, right: last + aside, bottom: this.scale.from(low - above), top: this.scale.from(high + above) };
@@ -93,6 +97,8 @@ export class Plot {
     if (half < 0.5) return this.zoom;
     const zoom = { left: middle - half, right: middle + half, bottom: this.scale.from(centre - around), top: this.scale.from(centre + around) };
     const all = this.everything();
+    // As near as numbers can be told apart.
+    if (!(zoom.left < zoom.right && zoom.bottom < zoom.top)) return this.zoom;
     const covers = zoom.left <= all.left && zoom.right >= all.right && zoom.bottom <= all.bottom && zoom.top >= all.top;
     return covers && aside === 0 ? null : zoom;
   }
@@ -125,6 +131,7 @@ export class Plot {
     this.drawAxes(width, height, { left, right, low, high, bottom, top });
     const drawn = this.drawPoints({ left, right, low, high });
     this.host.dataset.drawn = String(drawn);
+    this.onDraw(this.groups, this.colours.marks);
     this.redrawMarks();
   }
 
@@ -151,7 +158,7 @@ export class Plot {
     context.lineWidth = 1;
     context.beginPath();
     const room = Math.max(2, Math.floor(area.height / 45));
-    const ticks = this.isLog ? logTicks(this.scale, low, high, room) : linearTicks(bottom, top, room);
+    const ticks = this.isLog ? logTicks(this.scale, low, high, room) : linearTicks(this.scale, bottom, top, room);
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (const tick of ticks) {
@@ -163,12 +170,12 @@ export class Plot {
     context.textAlign = "center";
     context.textBaseline = "top";
     const offset = isUtc() ? 0 : -new Date(left).getTimezoneOffset() * 60_000;
-    for (const tick of timeTicks(left, right, Math.max(2, Math.floor(area.width / 95)), Number.isNaN(offset) ? 0 : offset)) {
+    for (const tick of timeTicks(left, right, Math.max(2, Math.floor(area.width / BETWEEN)), Number.isNaN(offset) ? 0 : offset)) {
       const x = Math.round(this.x(tick.place)) + 0.5;
       context.moveTo(x, area.y);
       context.lineTo(x, area.y + area.height);
       const inside = Math.min(Math.max(x, 40), width - 32);
-      context.fillText(tick.text, inside, area.y + area.height + 8);
+      context.fillText(tick.text, inside, area.y + area.height + 8, BETWEEN - 5);
     }
     context.stroke();
   }
@@ -186,12 +193,12 @@ export class Plot {
     const image = context.getImageData(x - around, y - around, w, h);
     const picture = new Uint32Array(image.data.buffer);
     const stamps = groups.all.map((group, index) => stamp(shapeOf(group, index), radius, this.colours.marks[index], w, many));
-    const [across, along] = [area.width / (right - left), area.height / (high - low)];
     let drawn = 0;
     for (let next = 0; next < order.length; next += 1) {
       const at = order[next];
-      const px = (times[at] - left) * across;
-      const py = (high - heights[at]) * along;
+      // Divided first: the inverse of a small span is no number.
+      const px = ((times[at] - left) / (right - left)) * area.width;
+      const py = ((high - heights[at]) / (high - low)) * area.height;
       const seen = px >= 0 && px <= area.width && py >= 0 && py <= area.height;
       places[2 * at] = seen ? area.x + px : NaN;
       places[2 * at + 1] = area.y + py;

@@ -1,27 +1,31 @@
 // From values and times to places, and the marks on the axes.
 
-import { parts } from "./text.js";
+import { parts } from "./time.js";
+
+const clamp = (value) => Math.min(Math.max(value, -Number.MAX_VALUE), Number.MAX_VALUE);
 
 /**
  * Logarithmic, below zero too: the sizes from zero to the smallest there is take as much room as a decade.
  */
 export function logScale(smallest) {
-  const base = Number.isFinite(smallest) ? Math.log10(smallest) : 0;
+  const unit = Number.isFinite(smallest) ? smallest : 1;
+  const base = Math.log10(unit);
   return {
     to: (value) => {
       const size = Math.abs(value);
       if (size === 0) return 0;
       const place = Math.log10(size) - base;
-      return Math.sign(value) * (place < 0 ? size / 10 ** base : 1 + place);
+      return Math.sign(value) * (place < 0 ? size / unit : 1 + place);
     },
     from: (place) => {
       const size = Math.abs(place);
-      return Math.sign(place) * (size < 1 ? size * 10 ** base : 10 ** (size - 1 + base));
+      return clamp(Math.sign(place) * (size < 1 ? size * unit : 10 ** (size - 1 + base)));
     },
   };
 }
 
-export const LINEAR = { to: (value) => value, from: (place) => place };
+/** A place is half a value, so that from the least number there is to the greatest is a number, too. */
+export const LINEAR = { to: (value) => value / 2, from: (place) => clamp(place * 2) };
 
 /** Marks at decades, and between them where there is room; values with their places. */
 export function logTicks(scale, bottom, top, room) {
@@ -41,17 +45,20 @@ export function logTicks(scale, bottom, top, room) {
       for (const step of between) add(sign * step * 10 ** decade);
     }
   }
-  return ticks.length >= 2 ? ticks : linearTicks(scale.from(bottom), scale.from(top), room).map(({ value }) => ({ value, place: scale.to(value) }));
+  return ticks.length >= 2 ? ticks : linearTicks(scale, scale.from(bottom), scale.from(top), room);
 }
 
-export function linearTicks(bottom, top, room) {
-  const rough = (top - bottom) / Math.max(1, room);
+/** Marks at round values; `room` is for two at least. */
+export function linearTicks(scale, bottom, top, room) {
+  const rough = top / room - bottom / room;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
   const ticks = [];
-  for (let index = Math.ceil(bottom / step); index * step <= top && ticks.length <= 2 * room + 2; index += 1) {
-    const value = Number((index * step).toPrecision(12));
-    ticks.push({ value, place: value });
+  const first = Math.ceil(bottom / step);
+  for (let index = 0; index <= 2 * room + 2; index += 1) {
+    const value = Number(((first + index) * step).toPrecision(12));
+    if (!(value <= top)) break;
+    ticks.push({ value, place: scale.to(value) });
   }
   return ticks;
 }
@@ -71,9 +78,16 @@ export function timeTicks(left, right, room, offset) {
   const rough = (right - left) / Math.max(1, room);
   const step = STEPS.find((size) => size >= rough) ?? 365 * DAY * 10 ** Math.ceil(Math.log10(rough / (365 * DAY)));
   const ticks = [];
-  for (let at = Math.ceil((left + offset) / step) * step - offset; at <= right && ticks.length <= room + 2; at += step) {
+  const first = Math.ceil((left + offset) / step);
+  // Counted, since times may be so far away that a step makes them no greater.
+  for (let index = 0; index <= room + 2; index += 1) {
+    const at = (first + index) * step - offset;
+    if (!(at <= right)) break;
     const text = parts(at);
-    if (!text) continue;
+    if (!text) {
+      if (at !== ticks.at(-1)?.place) ticks.push({ place: at, text: `${at / 1000} s` });
+      continue;
+    }
     const clock = step < SECOND ? text.time + text.fraction : step < MINUTE ? text.time : text.time.slice(0, 5);
     const midnight = step >= DAY || (text.time === "00:00:00" && text.fraction === ".000");
     ticks.push({ place: at, text: midnight ? text.date : clock });

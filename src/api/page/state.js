@@ -1,19 +1,32 @@
 // What is looked at, in the page's address: whoever opens the address sees the same.
 
+import { Failure } from "./ask.js";
+import { parseRange, parseTime, toBound } from "./time.js";
+
 const DEFAULTS = {
   view: "", query: "", range: "15m", start: "", end: "", own: "", min: "", max: "",
   limit: "10000", order: "time", colour: "", scale: "log", zoom: "",
 };
 
-const RANGES = { "15m": 15 * 60, "1h": 3600, "6h": 6 * 3600, "24h": 24 * 3600 };
+/** What of it is asked; the rest is how the answer is looked at. */
+const QUESTION = ["query", "own", "min", "max", "range", "start", "end", "limit", "order"];
+
+export const sameQuestion = (one, other) => QUESTION.every((name) => one[name] === other[name]);
 
 /** The state that an address stands for. A link may name a start or an end alone. */
 export function read(search) {
   const parameters = new URLSearchParams(search);
   const state = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS)) state[name] = parameters.get(name) ?? DEFAULTS[name];
-  if ((parameters.has("start") || parameters.has("end")) && !parameters.has("range")) state.range = "custom";
-  if (!(state.range in RANGES) && state.range !== "all") state.range = "custom";
+  for (const name of Object.keys(DEFAULTS)) state[name] = parameters.get(name) || DEFAULTS[name];
+  if ((state.start || state.end) && !parameters.get("range")) state.range = "custom";
+  for (const name of ["start", "end"]) {
+    try {
+      // A time of day is of the zone that is chosen now, and stays that moment when another one is.
+      state[name] = toBound(state[name]);
+    } catch {
+      // Said when it is asked for.
+    }
+  }
   if (!["1000", "10000", "100000"].includes(state.limit)) state.limit = DEFAULTS.limit;
   if (state.order !== "value") state.order = "time";
   if (state.scale !== "linear") state.scale = "log";
@@ -33,17 +46,24 @@ export function write(state) {
   return `?${parameters}`;
 }
 
-/** First and last millisecond of the range, where it has a bound. Fields are seconds since 1970. */
+/** First and last millisecond of the range, where it has a bound; throws a `Failure` if one is not understood. */
 export function bounds(state, now) {
   if (state.range === "all") return {};
-  if (state.range in RANGES) return { start: now - RANGES[state.range] * 1000 };
-  const bound = (text) => (text === "" || Number.isNaN(Number(text)) ? Date.parse(text) : Math.round(Number(text) * 1000));
-  const [start, end] = [bound(state.start), bound(state.end)];
-  return { ...(Number.isNaN(start) ? {} : { start }), ...(Number.isNaN(end) ? {} : { end }) };
+  if (state.range !== "custom") return { start: now - about("range", () => parseRange(state.range).length) };
+  const named = ["start", "end"].filter((name) => state[name] !== "");
+  return Object.fromEntries(named.map((name) => [name, about(name, () => parseTime(state[name], now))]));
+}
+
+function about(field, parse) {
+  try {
+    return parse();
+  } catch (error) {
+    throw new Failure(error.message, field);
+  }
 }
 
 /** A zoom as text, and back: four numbers, or nothing. */
-export const writeZoom = (zoom) => (zoom ? [zoom.left, zoom.right, zoom.bottom, zoom.top].map((at) => Number(at.toPrecision(15))).join("_") : "");
+export const writeZoom = (zoom) => (zoom ? [zoom.left, zoom.right, zoom.bottom, zoom.top].join("_") : "");
 
 export function readZoom(text) {
   const [left, right, bottom, top, ...rest] = text.split("_").map(Number);

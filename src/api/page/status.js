@@ -3,7 +3,8 @@
 import * as bridge from "./ask.js";
 import { byId, make, show } from "./dom.js";
 import { parse } from "./metrics.js";
-import { bytes, count, duration, plural, short, time } from "./text.js";
+import { bytes, count, duration, plural, short } from "./text.js";
+import { time } from "./time.js";
 
 const EVERY = 5000;
 const LANES = 100;

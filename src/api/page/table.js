@@ -3,7 +3,8 @@
 import { byId, make, show } from "./dom.js";
 import { traceLink } from "./export.js";
 import { greatest } from "./points.js";
-import { plural, count, selector, short, time, value } from "./text.js";
+import { plural, count, selector, short, value } from "./text.js";
+import { time } from "./time.js";
 
 const ROWS = 200;
 
