@@ -94,9 +94,10 @@ fi
 axe=target/axe-core-4.11.0
 if [ ! -e "$axe/axe.min.js" ]; then
     say "fetching axe-core"
-    mvn --batch-mode --quiet -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack \
-        -Dartifact=com.deque.html.axe-core:selenium:4.11.0 -Dmdep.unpack.includes=axe.min.js "-DoutputDirectory=$PWD/$axe.new"
-    rm -rf "$axe"
+    rm -rf "$axe" "$axe.new"
+    mvn --batch-mode --quiet -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+        -Dartifact=com.deque.html.axe-core:selenium:4.11.0 "-DoutputDirectory=$PWD/$axe.new"
+    python3 -m zipfile -e "$axe.new"/*.jar "$axe.new"
     mv "$axe.new" "$axe"
 fi
 
