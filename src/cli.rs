@@ -41,7 +41,7 @@ Examples:
 
 Exit codes:
   0  fine
-  1  failed while running; wal verify: something is damaged; dead-letter replay: something is left
+  1  failed; wal verify: something is damaged; dead-letter replay: something is left
   2  the configuration or the command line is wrong
   check exits with the first that applies of 2 and:
   3  Kafka cannot be reached or refuses, or a topic is missing

@@ -37,13 +37,16 @@ pub enum InspectError {
     Position(#[from] wal::ParsePositionError),
 }
 
+/// So many pieces of what cannot be listed are told one by one: a topic may hold nothing else.
+const TOLD: usize = 10;
+
 /// Lists dead letters, for people or as a JSON object a line; not those that have been replayed. What is damaged is told on
 /// `trouble`.
 ///
 /// # Errors
 /// If they cannot be read or the output not written.
 pub fn list(source: &Source, json: bool, out: &mut impl Write, trouble: &mut impl Write) -> Result<(), InspectError> {
-    let (mut written, mut begun) = (Ok(()), false);
+    let (mut written, mut begun, mut lost) = (Ok(()), false, 0);
     let replayed = source.replayed()?;
     if let Some(hint) = source.hint() {
         writeln!(trouble, "{hint}")?;
@@ -53,7 +56,10 @@ pub fn list(source: &Source, json: bool, out: &mut impl Write, trouble: &mut imp
             heading(out)?;
         }
         match found {
-            Found::Lost(what) => writeln!(trouble, "{what}"),
+            Found::Lost(what) => {
+                lost += 1;
+                if lost <= TOLD { writeln!(trouble, "{what}") } else { Ok(()) }
+            }
             Found::Letter(position, letter) if replayed.contains(&Done::new(position, &letter)) => Ok(()),
             Found::Letter(position, letter) if json => writeln!(out, "{}", facts(position, &letter)),
             Found::Letter(position, letter) => {
@@ -69,6 +75,9 @@ pub fn list(source: &Source, json: bool, out: &mut impl Write, trouble: &mut imp
     written?;
     if !begun && !json {
         heading(out)?;
+    }
+    if lost > TOLD {
+        writeln!(trouble, "and {} more", lost - TOLD)?;
     }
     Ok(())
 }

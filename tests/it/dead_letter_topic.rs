@@ -116,6 +116,11 @@ async fn letters_are_on_the_topic_as_they_came_with_why_behind() {
     assert_eq!(metrics.sum("exemplar_bridge_dead_letters_total"), letters.len() as f64);
     assert_eq!(metrics.sum("exemplar_bridge_dead_letters_refused_total"), 0.0);
     are_listed_and_shown(&bridge, &dead, &letters, &produced, &places).await;
+    let other = run(bridge.path(), &["list", "--from-topic", &topic]).await;
+    let told: Vec<&str> = other.err.lines().collect();
+    assert_eq!((other.out.lines().count(), told.len()), (1, 11), "{other:?}");
+    assert!(told[..10].iter().all(|line| line.contains("not a dead letter")), "{other:?}");
+    assert_eq!(told[10], format!("and {} more", places.len() - 10));
     assert_eq!(kafka.committed(&topic, &dead).await, [None, None], "who looks leaves no trace");
 }
 
