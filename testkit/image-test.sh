@@ -272,7 +272,8 @@ eventually 60 consume
 cat >"$work/etc/config.json" <<EOF
 {
   "kafka": { "brokers": "127.0.0.1:$kafka", "properties": { "security.protocol": "ssl" } },
-  "remote_write": { "url": "https://127.0.0.1:$receiver/api/v1/write" }
+  "remote_write": { "url": "https://127.0.0.1:$receiver/api/v1/write" },
+  "http": { "upstream": "https://127.0.0.1:$receiver" }
 }
 EOF
 expect 3 program check
@@ -294,6 +295,7 @@ delivered() {
 eventually 30 delivered
 stored() { ask "https://127.0.0.1:$receiver/api/v1/export" --data-urlencode 'match[]={__name__!=""}' | grep . >/dev/null; }
 eventually 30 stored
+ask --output /dev/null "http://127.0.0.1:$http/api/v1/query?query=1" || fail "VictoriaMetrics does not answer through it"
 
 # The one process that unshare has forked.
 inside=$(<"/proc/$bridge/task/$bridge/children")
