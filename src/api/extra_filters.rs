@@ -36,7 +36,7 @@ impl ExtraFilters {
         let filters: Vec<Vec<Matcher>> = match self.filters.is_empty() {
             true => vec![Vec::new()],
             false => {
-                let filters = query::filters(&self.filters.join(",")).map_err(|error| invalid(FILTERS, error))?;
+                let filters = query::filters(&self.filters.join("\n,")).map_err(|error| invalid(FILTERS, error))?;
                 filters.into_iter().map(|selector| selector.matchers).collect()
             }
         };
@@ -86,6 +86,10 @@ mod tests {
             (
                 &[("extra_filters", r#"{a="1" or b="2"}"#), ("extra_label", "c=3"), ("extra_filters[]", "up")],
                 &[r#",a="1",c="3""#, r#",b="2",c="3""#, r#",__name__="up",c="3""#],
+            ),
+            (
+                &[("extra_filters[]", "up # or"), ("extra_filters[]", "down")],
+                &[r#",__name__="up""#, r#",__name__="down""#],
             ),
         ] {
             let expected: Vec<_> =
